@@ -1,0 +1,200 @@
+"""The command line. Each command loads its service only when it is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from chronav import __version__
+from chronav.config import build
+from chronav.errors import CallError
+from chronav.outcome import Outcome, report_error, run_command
+from chronav.services import load
+
+app = typer.Typer(
+    name="chronav",
+    help="Learn from video and its sound without labels.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="config overrides")]
+ConfigFile = Annotated[str | None, typer.Option("--config", help="a YAML file of config keys")]
+AsJson = Annotated[bool, typer.Option("--json", help="end stdout with one JSON object: the outcome")]
+Annotations = Annotated[str | None, typer.Option(help="folder of the data set's official annotation files")]
+
+
+@app.command()
+def ingest(
+    source: Annotated[str, typer.Argument(help="folder of media files")],
+    overrides: Overrides = None,
+    table: Annotated[str, typer.Option(help="the clip table to make or to extend")] = ...,  # type: ignore[assignment]
+    dataset: Annotated[str, typer.Option(help="layout: folder, ucf101 or esc50")] = "folder",
+    annotations: Annotations = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn media files into a clip table, incrementally: a second run decodes only what is new."""
+
+    def job() -> Outcome:
+        settings = build(load("pipelines.config").IngestConfig, config, overrides or ())
+        return load("pipelines.job").ingest(source, table, settings, dataset, annotations)
+
+    _finish(job, _ingest_summary, as_json)
+
+
+@app.command()
+def pretrain(
+    overrides: Overrides = None,
+    table: Annotated[list[str], typer.Option(help="a clip table; repeat for several")] = ...,  # type: ignore[assignment]
+    out: Annotated[str, typer.Option(help="folder of the run: checkpoints and export")] = ...,  # type: ignore[assignment]
+    recipe: Annotated[str, typer.Option(help="named defaults: tiny, small, ...")] = "small",
+    exclude: Annotated[list[str] | None, typer.Option(help="keep out a split: ucf101/1=test")] = None,
+    resume: Annotated[str, typer.Option(help="auto: go on where the run stopped; no: a new run")] = "no",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pre-train a video and an audio encoder on clip tables (a Ray Train job)."""
+
+    def job() -> Outcome:
+        recipes = load("trainer.recipes")
+        settings = build(load("trainer.config").PretrainConfig, config, overrides or (), recipes.get(recipe))
+        return load("trainer.job").pretrain(table, out, settings, recipe, exclude or [], resume)
+
+    _finish(job, _pretrain_summary, as_json)
+
+
+@app.command()
+def evaluate(
+    protocol: Annotated[str, typer.Argument(help="retrieval, linear or audio")],
+    overrides: Overrides = None,
+    export: Annotated[str, typer.Option(help="the export folder of a pre-training run")] = ...,  # type: ignore[assignment]
+    data: Annotated[str, typer.Option(help="a clip table, or media in a known layout")] = ...,  # type: ignore[assignment]
+    dataset: Annotated[str | None, typer.Option(help="layout of the media: folder, ucf101, esc50")] = None,
+    annotations: Annotations = None,
+    split: Annotated[int, typer.Option(help="official split")] = 1,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure an export on a labelled data set, beside the same network with random weights."""
+
+    def job() -> Outcome:
+        settings = build(load("evaluation.config").EvaluateConfig, config, overrides or ())
+        run = load("evaluation.job").evaluate
+        return run(protocol, export, data, settings, dataset, annotations, split)
+
+    _finish(job, _evaluate_summary, as_json)
+
+
+@app.command()
+def demo(
+    overrides: Overrides = None,
+    data: Annotated[str | None, typer.Option(help="your own folder of videos instead of the world")] = None,
+    out: Annotated[str, typer.Option(help="where everything goes")] = "runs/demo",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a small audible world, learn from it, measure what was learnt, and write a report."""
+
+    def job() -> Outcome:
+        demo_module = load("chronav.demo")
+        return demo_module.demo(out, data, build(demo_module.DemoConfig, config, overrides or ()))
+
+    _finish(job, _demo_summary, as_json)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def submit(
+    context: typer.Context,
+    command: Annotated[str, typer.Argument(help="the chronav command to run on the cluster")],
+    address: Annotated[str, typer.Option(help="the cluster's dashboard, http://HOST:8265")] = ...,  # type: ignore[assignment]
+    working_dir: Annotated[str | None, typer.Option(help="a folder to ship to the cluster")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run any of these commands as a job on a Ray cluster, and follow its log."""
+
+    def job() -> Outcome:
+        return load("deploy.submit").submit([command, *context.args], address, working_dir)
+
+    _finish(job, _submit_summary, as_json)
+
+
+def main() -> None:
+    """Entry point of the console script: wrong calls end with one line and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.Exit as exit_:
+        code = exit_.exit_code
+    except typer.Abort:
+        code = 130
+    except typer.TyperException as error:
+        wrong = CallError(error.format_message(), code="usage")
+        code = report_error(wrong, "--json" in sys.argv)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    pass
+
+
+def _finish(job: Callable[[], Outcome], summary: Callable[[Mapping[str, Any]], str], as_json: bool) -> None:
+    code = run_command(job, summary, as_json)
+    raise typer.Exit(code)
+
+
+def _ingest_summary(o: Mapping[str, Any]) -> str:
+    reasons = ", ".join(f"{code} {count}" for code, count in o["reasons"].items())
+    return (
+        f"{o['files']} files: {o['new']} new, {o['changed']} changed, {o['unchanged']} unchanged, "
+        f"{o['removed']} removed; {o['decoded']} decoded in {o['seconds']:.1f} s\n"
+        f"ledger: {o['ok']} ok, {o['rejected']} rejected, {o['failed']} failed"
+        + (f" ({reasons})" if reasons else "")
+        + f"\ntable {o['table']} version {o['table_version']}: {o['segments']} segments, "
+        f"{o['segments_with_sound']} with sound"
+    )
+
+
+def _pretrain_summary(o: Mapping[str, Any]) -> str:
+    lines = [f"{o['steps']} steps, {o['samples']} samples in {o['seconds']:.0f} s; held-out accuracies:"]
+    for head, a in o["accuracies"].items():
+        if a["value"] is None:
+            lines.append(f"  {head:<12} not measured (no held-out clips)")
+        else:
+            lines.append(
+                f"  {head:<12} {a['value']:.2f}  [{a['low']:.2f}, {a['high']:.2f}]"
+                f"  chance {a['chance']:.2f}  n {a['n']}"
+            )
+    lines.append(f"export: {o['export']}")
+    return "\n".join(lines)
+
+
+def _evaluate_summary(o: Mapping[str, Any]) -> str:
+    return o["summary"]
+
+
+def _demo_summary(o: Mapping[str, Any]) -> str:
+    return o["summary"]
+
+
+def _submit_summary(o: Mapping[str, Any]) -> str:
+    return f"{o['submission_id']}: {o['status']}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Joining a Ray cluster: the one named by RAY_ADDRESS, else a private one on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def _quiet_environment() -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "0")
+
+
+@contextmanager
+def connected(min_cpus: int = 1) -> Iterator[None]:
+    """Be connected to Ray inside the block, and leave it as it was found.
+
+    Uses the connection that the process already has, else `RAY_ADDRESS` (set inside a submitted job),
+    else starts a private Ray here; never joins a cluster that merely happens to run on this machine.
+    `min_cpus`: logical CPUs that the job needs to make progress at all; a private Ray is given at least as many.
+    """
+    _quiet_environment()
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    address = os.environ.get("RAY_ADDRESS")
+    options = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address:
+        ray.init(address=address, **options)
+    else:
+        cpus = max(os.cpu_count() or 1, min_cpus)
+        ray.init(address="local", num_cpus=cpus, include_dashboard=False, **options)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def quiet_ray_data() -> None:
+    """Turn off Ray Data's own progress bars and chatter: chronav shows its own, with time left."""
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)

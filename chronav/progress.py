@@ -1,0 +1,81 @@
+"""Progress with time left: a bar on a terminal, a line now and then elsewhere. Always on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+_PLAIN_EVERY_S = 10.0
+
+
+def format_seconds(seconds: float) -> str:
+    """`75` -> `1:15`."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    text = f"{rest // 60}:{rest % 60:02d}"
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else text
+
+
+class Bar:
+    """A progress bar: `with Bar("ingest", total=131, unit="files") as bar: bar.update(done)`."""
+
+    def __init__(self, name: str, total: int, unit: str) -> None:
+        self.name, self.total, self.unit = name, total, unit
+        self._start = time.monotonic()
+        self._last_line = self._start
+        self._first_done: tuple[int, float] | None = None
+        self._rich: Progress | None = None
+        console = Console(stderr=True)
+        if console.is_terminal:
+            columns = [
+                TextColumn("{task.description:<10}"),
+                BarColumn(bar_width=28),
+                MofNCompleteColumn(),
+                TextColumn(unit),
+                TextColumn("{task.fields[note]}"),
+                TimeElapsedColumn(),
+            ]
+            self._rich = Progress(*columns, console=console)
+            self._task = self._rich.add_task(name, total=total, note="")
+
+    def __enter__(self) -> Bar:
+        if self._rich:
+            self._rich.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._rich:
+            self._rich.stop()
+
+    def update(self, done: int, note: str = "") -> None:
+        """Show that `done` of the total are finished."""
+        now = time.monotonic()
+        if self._first_done is None and done > 0:
+            self._first_done = (done, now)
+        note = ", ".join(part for part in (note, self._left(done, now)) if part)
+        if self._rich:
+            self._rich.update(self._task, completed=done, note=note)
+        elif now - self._last_line >= _PLAIN_EVERY_S or done >= self.total:
+            self._last_line = now
+            print(f"{self.name}: {done}/{self.total} {self.unit}  {note}", file=sys.stderr, flush=True)
+
+    def _left(self, done: int, now: float) -> str:
+        # The rate is measured from the first result on: start-up is no part of it.
+        if self._first_done is None or done <= self._first_done[0]:
+            return ""
+        first, since = self._first_done
+        rate = (done - first) / max(now - since, 1e-9)
+        if done >= self.total:
+            return f"{rate:.1f} {self.unit}/s"
+        return f"{rate:.1f} {self.unit}/s, {format_seconds((self.total - done) / rate)} left"
+
+
+def say(text: str) -> None:
+    """One line on stderr for the person who watches."""
+    print(text, file=sys.stderr, flush=True)

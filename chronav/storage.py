@@ -1,0 +1,114 @@
+"""Paths that may be local or a URL (`s3://`, `gs://`, `file://`), through fsspec and pyarrow.fs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+import pyarrow.fs
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file as a listing shows it: absolute path or URL, bytes, modification time (Unix seconds)."""
+
+    uri: str
+    size: int
+    mtime: float
+
+
+def is_url(path: str) -> bool:
+    """Whether `path` names a remote store rather than a local file."""
+    return "://" in path and not path.startswith("file://")
+
+
+def absolute(path: str) -> str:
+    """A URL unchanged; a local path made absolute, so that a worker elsewhere on the node finds it."""
+    return path.rstrip("/") if is_url(path) else os.path.abspath(path.removeprefix("file://"))
+
+
+def join(path: str, *parts: str) -> str:
+    """Append parts to a local path or URL."""
+    return "/".join([path.rstrip("/"), *parts])
+
+
+def parent(path: str) -> str:
+    """The folder that holds `path`."""
+    return path.rstrip("/").rpartition("/")[0] if is_url(path) else os.path.dirname(absolute(path))
+
+
+def _fs(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    return fsspec.core.url_to_fs(path if is_url(path) else absolute(path))
+
+
+def arrow_fs(path: str) -> tuple[pyarrow.fs.FileSystem, str]:
+    """The pyarrow file system for `path`, and the path within it."""
+    if is_url(path):
+        return pyarrow.fs.FileSystem.from_uri(path)
+    return pyarrow.fs.LocalFileSystem(), absolute(path)
+
+
+def exists(path: str) -> bool:
+    """Whether a file or folder is there."""
+    fs, inner = _fs(path)
+    return bool(fs.exists(inner))
+
+
+def is_file(path: str) -> bool:
+    """Whether a file is there."""
+    fs, inner = _fs(path)
+    return bool(fs.isfile(inner))
+
+
+def is_dir(path: str) -> bool:
+    """Whether a folder is there."""
+    fs, inner = _fs(path)
+    return bool(fs.isdir(inner))
+
+
+def make_dirs(path: str) -> None:
+    """Make a folder and its parents; object stores have none, so nothing happens there."""
+    if not is_url(path):
+        os.makedirs(absolute(path), exist_ok=True)
+
+
+def read_bytes(path: str) -> bytes:
+    """The content of a file."""
+    fs, inner = _fs(path)
+    return fs.cat_file(inner)
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Write a file, whole or not at all (local: through a temporary name)."""
+    fs, inner = _fs(path)
+    if is_url(path):
+        fs.pipe_file(inner, data)
+        return
+    make_dirs(parent(path))
+    temporary = f"{inner}.{os.getpid()}.tmp"
+    Path(temporary).write_bytes(data)
+    os.replace(temporary, inner)
+
+
+def list_files(root: str) -> Iterator[StoredFile]:
+    """All files below a folder, sorted by path; hidden files and folders are left out."""
+    fs, inner = _fs(root)
+    found = fs.find(inner, detail=True)
+    prefix = inner.rstrip("/") + "/"
+    protocol = root.split("://")[0] + "://" if is_url(root) else ""
+    for path in sorted(found):
+        if any(part.startswith(".") for part in path.removeprefix(prefix).split("/")):
+            continue
+        info = found[path]
+        yield StoredFile(protocol + path, int(info["size"] or 0), _modified(info))
+
+
+def _modified(info: dict) -> float:
+    for key in ("mtime", "LastModified", "updated", "last_modified"):
+        value = info.get(key)
+        if value is not None:
+            return float(value.timestamp()) if hasattr(value, "timestamp") else float(value)
+    return 0.0

@@ -1,0 +1,130 @@
+"""MLflow: one experiment a stage, one run a job, metrics in batches."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from chronav import storage
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+EXPERIMENTS = {
+    "ingest": "chronav/ingest",
+    "pretrain": "chronav/pretrain",
+    "evaluate": "chronav/evaluate",
+}
+_PARAMS_A_CALL = 100
+
+
+def tracking_uri() -> str:
+    """`MLFLOW_TRACKING_URI`, else `mlflow.db` in the working folder (MLflow's own default)."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{storage.absolute('mlflow.db')}"
+
+
+def how_to_open() -> str:
+    """The shell line that opens the MLflow pages of this store."""
+    uri = tracking_uri()
+    return f"open {uri}" if uri.startswith("http") else f"mlflow ui --backend-store-uri {uri}"
+
+
+class Run:
+    """A run that may be written to from any process: it is just a tracking URI and a run id."""
+
+    def __init__(self, uri: str, run_id: str) -> None:
+        from mlflow import MlflowClient
+
+        self.uri, self.run_id = uri, run_id
+        self._client = MlflowClient(tracking_uri=uri)
+
+    @classmethod
+    def start(
+        cls, stage: str, name: str, tags: Mapping[str, str] | None = None, run_id: str | None = None
+    ) -> Run:
+        """Begin a run of a stage, or continue the run `run_id` where the store still has it."""
+        _quiet()
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        uri = tracking_uri()
+        client = MlflowClient(tracking_uri=uri)
+        if run_id is not None:
+            try:
+                client.update_run(run_id, status="RUNNING")
+                return cls(uri, run_id)
+            except MlflowException:
+                pass  # another store than the one the run was begun in: begin a new run there
+        run = client.create_run(_experiment(client, stage), run_name=name, tags=dict(tags or {}))
+        return cls(uri, run.info.run_id)
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log parameters; nested mappings become dotted names."""
+        from mlflow.entities import Param
+
+        items = [Param(key, str(value)[:6000]) for key, value in flatten(values).items()]
+        known = self._client.get_run(self.run_id).data.params
+        items = [item for item in items if item.key not in known]  # a resumed run keeps its own
+        for i in range(0, len(items), _PARAMS_A_CALL):
+            self._client.log_batch(self.run_id, params=items[i : i + _PARAMS_A_CALL])
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Log one value a name at a step, in one call."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        batch = [Metric(name.replace("@", "_at_"), float(value), now, step) for name, value in values.items()]
+        self._client.log_batch(self.run_id, metrics=batch)
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags."""
+        for key, value in values.items():
+            self._client.set_tag(self.run_id, key, value)
+
+    def artifact(self, local_path: str) -> None:
+        """Store a local file or folder with the run."""
+        if os.path.isdir(local_path):
+            self._client.log_artifacts(self.run_id, local_path)
+        else:
+            self._client.log_artifact(self.run_id, local_path)
+
+    def table(self, name: str, columns: Mapping[str, list]) -> None:
+        """Store a table (column name -> values) as the artifact `name`, which ends in .json."""
+        self._client.log_table(self.run_id, dict(columns), name)
+
+    def finish(self, status: str = "FINISHED") -> None:
+        """End the run: `FINISHED`, `FAILED` or `KILLED`."""
+        self._client.set_terminated(self.run_id, status=status)
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"a": {"b": 1}}` -> `{"a.b": 1}`."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _experiment(client: Any, stage: str) -> str:
+    name = EXPERIMENTS[stage]
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return found.experiment_id
+    uri = client.tracking_uri
+    # A sqlite store has no artifact folder of its own: keep the artifacts beside the database.
+    location = None
+    if uri.startswith("sqlite:///"):
+        location = storage.join(storage.parent(uri.removeprefix("sqlite:///")), "mlartifacts", stage)
+    return client.create_experiment(name, artifact_location=location)
+
+
+def _quiet() -> None:
+    import logging
+
+    for noisy in ("mlflow", "alembic", "mlflow.store.db.utils"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)

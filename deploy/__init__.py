@@ -1,0 +1,1 @@
+"""deploy: running chronav on a cluster."""

@@ -1,0 +1,1 @@
+"""evaluation: an export and labelled data in, numbers with their protocol out."""

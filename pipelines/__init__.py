@@ -1,0 +1,1 @@
+"""pipelines: media files and annotations in, a clip table and its ledger out."""

@@ -1,0 +1,1 @@
+"""trainer: a clip table in, checkpoints and an exported encoder out."""
