@@ -21,7 +21,7 @@ def connected(min_cpus: int = 1) -> Iterator[None]:
 
     Uses the connection that the process already has, else `RAY_ADDRESS` (set inside a submitted job),
     else starts a private Ray here; never joins a cluster that merely happens to run on this machine.
-    `min_cpus`: logical CPUs that the job needs to make progress at all; a private Ray is given at least as many.
+    `min_cpus`: logical CPUs without which the job cannot make progress; a private Ray is given them.
     """
     _quiet_environment()
     import ray

@@ -30,7 +30,6 @@ CLIP_SCHEMA = pa.schema(
         pa.field("audio_rms_db", pa.float32()),
         pa.field("motion", pa.float32()),
         pa.field("near_duplicate_of", pa.string()),
-        pa.field("sample_rate", pa.int32()),
         pa.field("source_uri", pa.string()),
         pa.field("source_sha256", pa.string()),
         pa.field("config_hash", pa.string()),
