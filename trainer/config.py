@@ -1,0 +1,140 @@
+"""Every number of the method, typed and checked. Defaults are those of the method (docs/method.md)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from chronav.config import Config
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+Norm = Literal["batch", "sync_batch", "group"]
+
+HEADS = ("speed_v", "speed_a", "direction_v", "direction_a", "order_vv", "order_aa", "order_va")
+"""The seven temporal tasks."""
+
+
+class VideoConfig(Config):
+    """The video encoder and the clips that it sees."""
+
+    encoder: str = Field("r2plus1d_18", description="r2plus1d_18, r2plus1d_small, or module:Class")
+    width: int = Field(64, ge=4, description="channels of the first stage (r2plus1d_small)")
+    stages: int = Field(4, ge=2, le=5, description="stages of the network (r2plus1d_small)")
+    n_frames: int = Field(16, ge=4, description="frames a clip")
+    size: int = Field(112, ge=16, description="height and width of a clip, pixels")
+
+
+class AudioConfig(Config):
+    """The audio encoder and the log-mel spectrograms that it sees."""
+
+    width: int = Field(64, ge=4, description="channels of the first stage; 64 is ResNet-18")
+    blocks: tuple[int, ...] = Field((2, 2, 2, 2), strict=False, min_length=2, description="blocks a stage")
+    clip_s: float = Field(1.0, gt=0, le=8, description="seconds of a clip after speed-up")
+    n_mels: int = Field(80, ge=8, description="mel bands")
+    window_s: float = Field(0.025, gt=0, description="STFT window, seconds")
+    hop_s: float = Field(0.010, gt=0, description="STFT hop, seconds")
+    f_min: float = Field(60.0, ge=0, description="lower edge of the lowest mel band, Hz")
+    f_max: float = Field(
+        7000.0, gt=0, le=7000, description="upper edge of the top band, Hz: below any codec's cut-off"
+    )
+    power_floor: float = Field(1e-7, gt=0, description="added to the mel power before the logarithm")
+
+
+class SamplingConfig(Config):
+    """How two windows are drawn from a segment."""
+
+    speeds: tuple[int, ...] = Field((1, 2, 4, 8), strict=False, min_length=1, description="strides")
+    p_backward: Probability = Field(0.5, description="probability that a clip is reversed")
+    audio_follows_video: bool = Field(False, description="sound takes the speed and direction of its video")
+
+    @model_validator(mode="after")
+    def _ascending(self) -> SamplingConfig:
+        if list(self.speeds) != sorted(set(self.speeds)) or self.speeds[0] < 1:
+            raise ValueError("speeds must be ascending whole numbers of at least 1")
+        return self
+
+
+class AugmentConfig(Config):
+    """Appearance augmentation, drawn once a clip and applied on the device."""
+
+    crop_scale_min: float = Field(0.4, gt=0, le=1, description="smallest share of the frame's area")
+    crop_aspect_max: float = Field(4 / 3, ge=1, description="largest aspect ratio of a crop")
+    p_flip: Probability = Field(0.5, description="horizontal flip")
+    p_jitter: Probability = Field(0.8, description="colour jitter")
+    brightness: float = Field(0.4, ge=0, lt=1, description="largest relative change")
+    contrast: float = Field(0.4, ge=0, lt=1, description="largest relative change")
+    saturation: float = Field(0.4, ge=0, le=1, description="largest relative change")
+    hue: float = Field(0.1, ge=0, le=0.5, description="largest rotation, turns")
+    p_grey: Probability = Field(0.2, description="greyscale")
+    p_blur: Probability = Field(0.5, description="Gaussian blur")
+    blur_sigma_max: float = Field(2.0, gt=0, description="pixels; the least is 0.1")
+    gain_db: float = Field(6.0, ge=0, description="largest change of the sound's level")
+    noise_db_min: float = Field(-30.0, description="quietest added noise floor, dB of the clip's mean band")
+    noise_db_max: float = Field(-10.0, description="loudest added noise floor, dB of the clip's mean band")
+    p_noise: Probability = Field(0.5, description="added noise floor")
+    time_mask: float = Field(0.15, ge=0, lt=1, description="largest share of the clip masked in time")
+    frequency_mask: float = Field(0.2, ge=0, lt=1, description="largest share of the bands masked")
+
+
+class LossConfig(Config):
+    """Weights and constants of the objective."""
+
+    lambda_t: Weight = Field(1.0, description="weight of the seven temporal losses; small networks need 5")
+    speed_v: Weight = Field(1.0, description="weight of video speed")
+    speed_a: Weight = Field(1.0, description="weight of audio speed")
+    direction_v: Weight = Field(1.0, description="weight of video direction")
+    direction_a: Weight = Field(1.0, description="weight of audio direction")
+    order_vv: Weight = Field(1.0, description="weight of order within video")
+    order_aa: Weight = Field(1.0, description="weight of order within audio")
+    order_va: Weight = Field(1.0, description="weight of order across video and audio")
+    vv: Weight = Field(1.0, description="weight of the contrastive loss among video clips")
+    va: Weight = Field(1.0, description="weight of the contrastive loss between videos and their audio")
+    tau: float = Field(0.1, gt=0, description="temperature of the contrastive loss")
+
+
+class PretrainConfig(Config):
+    """One pre-training run."""
+
+    steps: int = Field(100_000, ge=1, description="optimiser steps")
+    batch_size: int = Field(256, ge=2, description="samples a step, over all workers")
+    seed: int = Field(0, ge=0, description="of every random choice")
+    workers: int = Field(1, ge=1, description="Ray Train workers, one GPU each where there are GPUs")
+    threads: int = Field(0, ge=0, description="CPU threads a worker; 0: its share of the machine")
+    checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")
+    keep_checkpoints: int = Field(2, ge=1, description="latest checkpoints kept")
+    log_every: int = Field(20, ge=1, description="steps between logged metrics")
+    heldout_every: int = Field(2000, ge=1, description="steps between held-out measurements")
+    heldout_fraction: float = Field(0.1, gt=0, lt=1, description="share of groups held out, by hash")
+    heldout_draws: int = Field(4, ge=1, description="samples drawn from each held-out segment")
+    max_failures: int = Field(2, ge=0, description="restarts after a lost worker")
+
+    samples_per_row: int = Field(1, ge=1, description="samples drawn each time a segment is read")
+    lanes: int = Field(8, ge=1, description="independent streams a batch is made of; a multiple of workers")
+    window_row_groups: int = Field(4, ge=1, description="row groups among whose rows samples are shuffled")
+
+    lr: float = Field(3e-4, gt=0, description="learning rate at batch lr_batch, scaled linearly")
+    lr_batch: int = Field(256, ge=1, description="the batch size that lr is given for")
+    weight_decay: float = Field(1e-4, ge=0, description="of AdamW; none on norms and biases")
+    warmup_steps: int = Field(1000, ge=0, description="linear warm-up")
+    grad_clip: float = Field(1.0, gt=0, description="largest gradient norm")
+
+    norm: Norm = Field("batch", description="normalisation of all networks; sync_batch needs GPUs")
+    projection_hidden: int = Field(512, ge=8, description="hidden units of a projection")
+    projection_dim: int = Field(128, ge=8, description="dimension of the contrastive space")
+    head_hidden: int = Field(256, ge=8, description="hidden units of an order head")
+
+    video: VideoConfig = VideoConfig()
+    audio: AudioConfig = AudioConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    augment: AugmentConfig = AugmentConfig()
+    loss: LossConfig = LossConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PretrainConfig:
+        if self.lanes % self.workers:
+            raise ValueError(f"lanes ({self.lanes}) must be a multiple of workers ({self.workers})")
+        if self.batch_size % self.lanes:
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of lanes ({self.lanes})")
+        return self

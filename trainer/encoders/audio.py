@@ -1,0 +1,37 @@
+"""A 2-D ResNet on log-mel spectrograms (He et al., CVPR 2016); width 64 and blocks 2-2-2-2 are ResNet-18."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
+
+
+class AudioResNet(nn.Module):
+    """Pools over time and frequency at the end, so that it takes windows of any length."""
+
+    def __init__(self, width: int, blocks: Sequence[int]) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, width, 5, 2, 2, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+        )
+        layers: list[nn.Module] = []
+        channels = width
+        for stage, count in enumerate(blocks):
+            outside = width * 2**stage
+            for index in range(count):
+                stride = 2 if stage > 0 and index == 0 else 1
+                skip = None
+                if stride != 1 or channels != outside:
+                    skip = nn.Sequential(
+                        nn.Conv2d(channels, outside, 1, stride, bias=False), nn.BatchNorm2d(outside)
+                    )
+                layers.append(BasicBlock(channels, outside, stride, skip))
+                channels = outside
+        self.blocks = nn.Sequential(*layers)
+        self.dim = channels
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """(B, bands, frames) -> (B, dim)."""
+        return self.blocks(self.stem(mel.unsqueeze(1))).mean(dim=(2, 3))

@@ -1,0 +1,126 @@
+"""One training sample out of one stored row: decode only what the two windows need."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import simplejpeg
+import soundfile
+
+from trainer.augment import draw_audio, draw_video, plain_audio, plain_video
+from trainer.config import PretrainConfig
+from trainer.speeds import A1, A2, V1, V2
+from trainer.windows import Draw, Segment, draw_windows
+
+_REPEAT_TOLERANCE = 0.98
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Two windows of a segment; arrays of an absent modality have length 0."""
+
+    index: int  # global sample index
+    clip_id: str
+    video_id: str
+    draw: Draw
+    true_video_speed: bool  # False: the source had fewer frames than are stored, repeats betray speed 1
+    frames: np.ndarray  # (2, T, H, W, 3) uint8, in playing order
+    waves: tuple[np.ndarray, ...]  # two of (clip samples * speed,) int16, in playing order, not yet sped up
+    video_params: np.ndarray  # (2, len(VIDEO_PARAMS))
+    audio_params: np.ndarray  # (2, len(AUDIO_PARAMS))
+
+
+@dataclass(frozen=True)
+class StoredRow:
+    """A row of a clip table with its media still encoded."""
+
+    clip_id: str
+    video_id: str
+    fps: float
+    n_frames: int
+    source_fps: float | None
+    frames: Any  # sequence of buffers, one JPEG each
+    audio: Any | None  # buffer of FLAC
+    audio_valid: tuple[float, float] | None
+
+
+def decode_audio(row: StoredRow) -> np.ndarray:
+    """The row's sound, (samples,) int16; empty where it has none."""
+    if row.audio is None:
+        return np.zeros(0, dtype=np.int16)
+    return soundfile.read(io.BytesIO(row.audio), dtype="int16")[0]
+
+
+def segment_of(row: StoredRow, sample_rate: int, n_samples: int) -> Segment:
+    """The row's grid; sound counts only where the source really had some."""
+    start = end = 0
+    if row.audio is not None and row.audio_valid is not None:
+        start = int(np.ceil(row.audio_valid[0] * sample_rate))
+        end = min(int(np.floor(row.audio_valid[1] * sample_rate)), n_samples)
+    return Segment(row.n_frames, row.fps, sample_rate, max(start, 0), max(end, 0))
+
+
+def make_sample(
+    row: StoredRow,
+    sound: np.ndarray,
+    index: int,
+    config: PretrainConfig,
+    sample_rate: int,
+    target: int | None = None,
+    augment: bool = True,
+) -> Sample | None:
+    """Draw and cut one sample; None where the segment is too short for any clip.
+
+    Every random choice is keyed by (seed, global sample index). `sound` comes from `decode_audio`. `target` and
+    `augment=False` are for held-out measurements.
+    """
+    rng = np.random.default_rng((config.seed, int(augment), index))
+    clip_samples = round(config.audio.clip_s * sample_rate)
+    segment = usable(segment_of(row, sample_rate, len(sound)), config, clip_samples)
+    draw = draw_windows(rng, segment, config.sampling, config.video.n_frames, clip_samples, target)
+    if draw is None or all(clip is None for clip in draw.clips):
+        return None
+    frames = _cut_frames(row, draw)
+    aspect = frames.shape[3] / frames.shape[2] if frames.size else 1.0
+    if augment:
+        video = [draw_video(rng, config.augment, aspect) for _ in range(2)]
+        audio = [draw_audio(rng, config.augment) for _ in range(2)]
+    else:
+        video, audio = [plain_video(aspect)] * 2, [plain_audio()] * 2
+    waves = tuple(
+        np.zeros(0, np.int16)
+        if clip is None
+        else _cut_wave(sound, clip.start, clip.step * clip.length, clip.backward)
+        for clip in (draw.clips[A1], draw.clips[A2])
+    )
+    true_speed = row.source_fps is None or row.source_fps >= row.fps * _REPEAT_TOLERANCE
+    return Sample(
+        index, row.clip_id, row.video_id, draw, true_speed, frames, waves, np.stack(video), np.stack(audio)
+    )
+
+
+def usable(segment: Segment, config: PretrainConfig, clip_samples: int) -> Segment:
+    """The segment without a modality that is too short for one clip at the lowest speed."""
+    slowest = config.sampling.speeds[0]
+    n_frames = segment.n_frames if segment.n_frames >= config.video.n_frames * slowest else 0
+    enough = segment.audio_end - segment.audio_start >= clip_samples * slowest
+    start, end = (segment.audio_start, segment.audio_end) if enough else (0, 0)
+    return Segment(n_frames, segment.fps, segment.sample_rate, start, end)
+
+
+def _cut_frames(row: StoredRow, draw: Draw) -> np.ndarray:
+    clips = [clip for clip in (draw.clips[V1], draw.clips[V2]) if clip is not None]
+    if not clips:
+        return np.zeros((0, 0, 0, 0, 3), np.uint8)
+    positions = np.stack([clip.positions() for clip in clips])  # (2, T)
+    wanted, where = np.unique(positions, return_inverse=True)
+    decoded = np.stack([simplejpeg.decode_jpeg(row.frames[int(i)], "RGB", fastdct=True) for i in wanted])
+    return decoded[where.reshape(positions.shape)]  # (2, T, H, W, 3)
+
+
+def _cut_wave(sound: np.ndarray, start: int, length: int, backward: bool) -> np.ndarray:
+    cut = sound[start : start + length]
+    return np.ascontiguousarray(cut[::-1]) if backward else cut
