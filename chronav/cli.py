@@ -17,7 +17,6 @@ from chronav.services import load
 app = typer.Typer(
     name="chronav",
     help="Learn from video and its sound without labels.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -116,10 +115,14 @@ def submit(
     working_dir: Annotated[str | None, typer.Option(help="a folder to ship to the cluster")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run any of these commands as a job on a Ray cluster, and follow its log."""
+    """Run any of these commands as a job on a Ray cluster, and follow its log.
+
+    Everything but the options below goes to the command; its exit code is the exit code.
+    """
+    call = [command, *context.args, *(["--json"] if as_json else [])]
 
     def job() -> Outcome:
-        return load("deploy.submit").submit([command, *context.args], address, working_dir)
+        return load("deploy.submit").submit(call, address, working_dir)
 
     _finish(job, _submit_summary, as_json)
 
@@ -144,13 +147,15 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 def _finish(job: Callable[[], Outcome], summary: Callable[[Mapping[str, Any]], str], as_json: bool) -> None:
