@@ -10,6 +10,7 @@ import numpy as np
 import simplejpeg
 import soundfile
 
+from chronav.errors import JobError
 from trainer.augment import draw_audio, draw_video, plain_audio, plain_video
 from trainer.config import PretrainConfig
 from trainer.speeds import A1, A2, V1, V2
@@ -47,11 +48,16 @@ class StoredRow:
     audio_valid: tuple[float, float] | None
 
 
-def decode_audio(row: StoredRow) -> np.ndarray:
-    """The row's sound, (samples,) int16; empty where it has none."""
+def decode_audio(row: StoredRow, sample_rate: int) -> np.ndarray:
+    """The row's sound, (samples,) int16; empty where it has none. Raises `JobError` at another sample rate."""
     if row.audio is None:
         return np.zeros(0, dtype=np.int16)
-    return soundfile.read(io.BytesIO(row.audio), dtype="int16")[0]
+    sound, rate = soundfile.read(io.BytesIO(row.audio), dtype="int16")
+    if rate != sample_rate:
+        raise JobError(
+            f"{row.clip_id} is stored at {rate} Hz, others at {sample_rate} Hz", code="mixed_rates"
+        )
+    return sound
 
 
 def segment_of(row: StoredRow, sample_rate: int, n_samples: int) -> Segment:

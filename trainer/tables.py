@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import soundfile
 
 from chronav.errors import CallError
 from pipelines.table import RowGroup, open_table, read_row_group, row_groups
@@ -51,6 +54,7 @@ class TrainingData:
     excluded_rows: int
     short_rows: int
     fps: float
+    sample_rate: int  # 0 where no segment has sound
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class _Row:
     video_id: str
     unit: str  # what is held out together
     fps: float
+    sound: bool
 
 
 def select_rows(
@@ -80,7 +85,8 @@ def select_rows(
                     short += 1
                 else:
                     unit = f"{path}/{row['group'] or row['video_id']}"
-                    kept.append(_Row(group, index, row["video_id"], unit, row["fps"] or 0.0))
+                    sound = row["audio_valid_end_s"] is not None
+                    kept.append(_Row(group, index, row["video_id"], unit, row["fps"] or 0.0, sound))
     if not kept:
         raise CallError(
             f"nothing to train on in {', '.join(tables)}: {excluded} segments excluded, "
@@ -99,6 +105,7 @@ def select_rows(
         excluded,
         short,
         _common_fps(kept),
+        _sample_rate(kept),
     )
 
 
@@ -143,3 +150,12 @@ def _common_fps(rows: list[_Row]) -> float:
             f"the tables are stored at different frame rates: {sorted(rates)}", code="mixed_fps", key="table"
         )
     return rates.pop() if rates else 0.0
+
+
+def _sample_rate(rows: list[_Row]) -> int:
+    """The sample rate of the first segment with sound; every row is checked against it when it is read."""
+    for row in rows:
+        if row.sound:
+            audio = read_row_group(row.group, ["audio"]).column("audio")[row.index].as_py()
+            return int(soundfile.info(io.BytesIO(audio)).samplerate)
+    return 0

@@ -1,0 +1,61 @@
+"""The few collectives that training needs; with one worker they do nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def world_size() -> int:
+    """Workers of this run."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """This worker's number."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def all_sum(value: Tensor) -> Tensor:
+    """Sum over workers, without gradient."""
+    if world_size() == 1:
+        return value.detach()
+    total = value.detach().clone()
+    dist.all_reduce(total)
+    return total
+
+
+def gather_rows(rows: Tensor) -> Tensor:
+    """The rows of all workers in worker order; gradients flow back to their owners. (n, ...) -> (sum n, ...)
+
+    Workers may hold different numbers of rows, none included: rows travel padded to the largest count.
+    """
+    if world_size() == 1:
+        return rows
+    counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(world_size())]
+    dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
+    sizes = [int(c) for c in counts]
+    padded = rows.new_zeros(max(sizes), *rows.shape[1:])
+    if len(rows):
+        padded = torch.cat([rows, padded[len(rows) :]])
+    parts: Any
+    if rows.is_floating_point():
+        from torch.distributed.nn.functional import all_gather
+
+        parts = all_gather(padded)
+    else:
+        parts = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(parts, padded)
+    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+
+def gather_objects(value: Any) -> list[Any]:
+    """One Python value from each worker, in worker order."""
+    if world_size() == 1:
+        return [value]
+    values: list[Any] = [None] * world_size()
+    dist.all_gather_object(values, value)
+    return values

@@ -1,0 +1,185 @@
+"""The product of a run: encoder weights, what they expect, and the videos that they have seen."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from pydantic import Field
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import save as save_safetensors
+from torch import Tensor, nn
+
+from chronav import __version__, storage
+from chronav.config import Config, validate
+from chronav.errors import CallError
+from trainer.augment import Canvas, apply_video, plain_video
+from trainer.config import AudioConfig, Norm, VideoConfig
+from trainer.encoders import build_audio_encoder, build_video_encoder
+from trainer.model import AudioVisualModel
+from trainer.sound import LogMel, speed_up
+
+WEIGHTS, CONFIG, SEEN = "encoder.safetensors", "config.json", "seen_videos.parquet"
+
+
+class ExportedTable(Config):
+    """A table that was trained on."""
+
+    path: str
+    version: int
+
+
+class ExportConfig(Config):
+    """What an export expects of its input, and where it came from."""
+
+    video: VideoConfig
+    audio: AudioConfig
+    norm: Norm
+    fps: float = Field(ge=0, description="stored frames per second; 0: trained without frames")
+    sample_rate: int = Field(ge=0, description="samples per second; 0: trained without sound")
+    short_side: int = Field(ge=0, description="short side of the stored frames, pixels")
+    recipe: str
+    steps: int
+    seed: int
+    tables: tuple[ExportedTable, ...] = Field(strict=False)
+    excluded: tuple[str, ...] = Field((), strict=False)
+    mlflow_run_id: str | None = None
+    code_version: str = __version__
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of a video clip."""
+        return self.video.n_frames
+
+    @property
+    def size(self) -> int:
+        """Height and width of a video clip, pixels."""
+        return self.video.size
+
+    @property
+    def clip_audio_s(self) -> float:
+        """Seconds of an audio clip in training."""
+        return self.audio.clip_s
+
+
+@dataclass
+class Embedding:
+    """Frozen features of N clips; None for a modality that was not given."""
+
+    video: Tensor | None  # (N, Dv) float32
+    audio: Tensor | None  # (N, Da) float32
+
+
+class _Encoders(nn.Module):
+    """Exactly what is exported: both encoders under their names in the training model."""
+
+    def __init__(self, config: ExportConfig) -> None:
+        super().__init__()
+        self.video_encoder = build_video_encoder(config.video, config.norm)
+        self.audio_encoder = build_audio_encoder(config.audio, config.norm)
+
+
+class Export:
+    """A trained pair of encoders, ready to embed clips."""
+
+    def __init__(self, path: str, config: ExportConfig, weights: dict[str, Tensor] | None) -> None:
+        self.path, self.config = path, config
+        self._encoders = _Encoders(config)
+        if weights is not None:
+            self._encoders.load_state_dict(weights)
+        self._encoders.eval()
+        self._log_mel = LogMel(config.audio, config.sample_rate) if config.sample_rate else None
+        self._device = torch.device("cpu")
+
+    def to(self, device: str | torch.device) -> Export:
+        """Move the networks; returns itself."""
+        self._device = torch.device(device)
+        self._encoders.to(self._device)
+        if self._log_mel is not None:
+            self._log_mel.to(self._device)
+        return self
+
+    def seen_videos(self) -> set[str]:
+        """Ids of the videos that the encoders were trained on."""
+        table = pq.read_table(io.BytesIO(storage.read_bytes(storage.join(self.path, SEEN))))
+        return set(table.column("video_id").to_pylist())
+
+    def random_twin(self, seed: int) -> Export:
+        """The same networks with random weights: what an evaluation is compared with."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Export(self.path, self.config, None)
+
+    @torch.inference_mode()
+    def embed(
+        self, video: np.ndarray | Tensor | None = None, audio: np.ndarray | Tensor | None = None
+    ) -> Embedding:
+        """Features of clips.
+
+        `video`: (N, T, H, W, 3) uint8 at `config.fps`, T = `config.n_frames`, any H and W: the centre square is
+        resized to `config.size`. `audio`: (N, samples) float in [-1, 1] at `config.sample_rate`, any length of at
+        least one STFT window. Raises `CallError` for another shape or type.
+        """
+        return Embedding(
+            None if video is None else self._embed_video(torch.as_tensor(video)),
+            None if audio is None else self._embed_audio(torch.as_tensor(audio)),
+        )
+
+    def _embed_video(self, video: Tensor) -> Tensor:
+        frames = self.config.n_frames
+        if video.ndim != 5 or video.shape[-1] != 3 or video.dtype != torch.uint8 or video.shape[1] != frames:
+            raise _bad_input("video", f"(N, {frames}, H, W, 3) uint8", video)
+        n, _, height, width, _ = video.shape
+        sizes = torch.tensor([[height, width]], device=self._device).expand(n, 2)
+        params = torch.from_numpy(plain_video(width / height)).to(self._device).expand(n, -1)
+        clips = apply_video(Canvas(video.to(self._device), sizes), params, self.config.size)
+        return self._encoders.video_encoder(clips).float().cpu()
+
+    def _embed_audio(self, audio: Tensor) -> Tensor:
+        if self._log_mel is None:
+            raise CallError("this export was trained without sound", code="no_audio_encoder", path=self.path)
+        if audio.ndim != 2 or not audio.dtype.is_floating_point or audio.shape[1] < self._log_mel.n_fft:
+            raise _bad_input("audio", f"(N, at least {self._log_mel.n_fft}) float", audio)
+        # Speed 1 goes through the same low-pass as in training.
+        mel = self._log_mel(speed_up(audio.to(self._device).float(), 1))
+        return self._encoders.audio_encoder(mel).float().cpu()
+
+
+def load_export(path: str) -> Export:
+    """Open an export folder (local or URL); raises `CallError` where there is none or it is broken."""
+    file = storage.join(path, CONFIG)
+    if not storage.is_file(file):
+        raise CallError(f"there is no export at '{path}'", code="missing_export", path=path)
+    config = validate(ExportConfig, json.loads(storage.read_bytes(file)))
+    weights = load_safetensors(storage.read_bytes(storage.join(path, WEIGHTS)))
+    try:
+        return Export(path, config, weights)
+    except RuntimeError as error:
+        line = " ".join(str(error).split())[:300]
+        raise CallError(
+            f"the weights of '{path}' do not fit its config: {line}", code="bad_export", path=path
+        ) from error
+
+
+def write_export(path: str, model: AudioVisualModel, config: ExportConfig, seen: tuple[str, ...]) -> None:
+    """Write an export folder; the config comes last, so that a folder with a config is whole."""
+    encoders = ("video_encoder.", "audio_encoder.")
+    state = {name: value for name, value in model.state_dict().items() if name.startswith(encoders)}
+    weights = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    storage.write_bytes(storage.join(path, WEIGHTS), save_safetensors(weights))
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"video_id": pa.array(seen, pa.string())}), buffer)
+    storage.write_bytes(storage.join(path, SEEN), buffer.getvalue())
+    text = json.dumps(config.model_dump(mode="json"), indent=2, sort_keys=True)
+    storage.write_bytes(storage.join(path, CONFIG), text.encode())
+
+
+def _bad_input(key: str, wanted: str, got: Tensor) -> CallError:
+    shape: Any = tuple(got.shape)
+    return CallError(f"embed wants {key} as {wanted}, got {shape} {got.dtype}", code="bad_input", key=key)

@@ -1,0 +1,199 @@
+"""A worker's slice of the plan, decoded by Ray Data tasks and put together into batches, in order."""
+
+from __future__ import annotations
+
+import pickle
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.table import read_row_group
+from trainer.batch import Batch, collate
+from trainer.config import PretrainConfig
+from trainer.plan import Piece, Shape, TrainGroup, worker_pieces
+from trainer.sample import Sample, StoredRow, decode_audio, make_sample
+
+_COLUMNS = [
+    "clip_id",
+    "video_id",
+    "fps",
+    "n_frames",
+    "source_fps",
+    "frames",
+    "audio",
+    "audio_valid_start_s",
+    "audio_valid_end_s",
+]
+# Pieces a task decodes: few enough that the first batch comes soon, enough to hide a task's own cost.
+_PIECES_A_TASK = 2
+
+
+def shape_of(config: PretrainConfig) -> Shape:
+    """How this run's lanes make batches."""
+    return Shape(config.lanes, config.batch_size, config.window_row_groups, config.samples_per_row)
+
+
+def stored_row(table: pa.Table, row: int) -> StoredRow:
+    """One row of a row group, its media still encoded and not copied."""
+
+    def value(name: str) -> Any:
+        return table.column(name)[row].as_py()
+
+    frames, audio = table.column("frames")[row], table.column("audio")[row]
+    start, end = value("audio_valid_start_s"), value("audio_valid_end_s")
+    pictures = frames.values if frames.is_valid else []
+    return StoredRow(
+        value("clip_id"),
+        value("video_id"),
+        value("fps") or 0.0,
+        value("n_frames") or 0,
+        value("source_fps"),
+        _Pictures(pictures),
+        audio.as_buffer() if audio.is_valid else None,
+        None if start is None or end is None else (start, end),
+    )
+
+
+class _Pictures:
+    """The JPEGs of a row, by index, without copying the others."""
+
+    def __init__(self, values: Any) -> None:
+        self._values = values
+
+    def __getitem__(self, index: int) -> Any:
+        return self._values[index].as_buffer()
+
+
+def decode_piece(piece: Piece, config: PretrainConfig, sample_rate: int) -> list[tuple[int, Sample | None]]:
+    """Read a piece's row groups and cut its samples, in order: (lane, sample)."""
+    tables = [read_row_group(group, _COLUMNS) for group in piece.groups]
+
+    @cache  # several samples of a piece may come from one row
+    def opened(group: int, row: int) -> tuple[StoredRow, Any]:
+        stored = stored_row(tables[group], row)
+        return stored, decode_audio(stored, sample_rate)
+
+    return [
+        (piece.lane, make_sample(*opened(group, row), index, config, sample_rate))
+        for group, row, index in piece.samples
+    ]
+
+
+def decode_heldout(
+    group: TrainGroup, first: int, config: PretrainConfig, sample_rate: int
+) -> list[tuple[int, Sample | None]]:
+    """Held-out samples of one row group: `heldout_draws` a row, the target pair going round, no augmentation."""
+    table = read_row_group(group.group, _COLUMNS)
+    samples = []
+    for number, row in enumerate(group.rows):
+        stored = stored_row(table, row)
+        sound = decode_audio(stored, sample_rate)
+        for draw in range(config.heldout_draws):
+            index = (first + number) * config.heldout_draws + draw
+            made = make_sample(stored, sound, index, config, sample_rate, target=draw % 4, augment=False)
+            samples.append((0, made))
+    return samples
+
+
+def train_batches(
+    groups: Sequence[TrainGroup],
+    config: PretrainConfig,
+    sample_rate: int,
+    rank: int,
+    first_step: int,
+) -> Iterator[Batch]:
+    """This worker's part of every batch from `first_step` to the last step, through Ray Data.
+
+    The same samples come in the same order whatever the timing, the number of workers or the step begun at.
+    """
+    shape = shape_of(config)
+    each = config.lanes // config.workers
+    lanes = range(rank * each, (rank + 1) * each)
+    pieces = worker_pieces(groups, config.seed, shape, lanes, first_step, config.steps)
+    rows = _stream([pickle.dumps(piece) for piece in pieces], _DecodePieces(config, sample_rate))
+    for samples in assemble(rows, lanes, shape.per_lane):
+        yield collate(samples, config)
+
+
+def heldout_batches(
+    groups: Sequence[TrainGroup], config: PretrainConfig, sample_rate: int, rank: int, batch_size: int = 64
+) -> Iterator[Batch]:
+    """This worker's share of the held-out samples, the same ones at every call."""
+    jobs, first = [], 0
+    for number, group in enumerate(groups):
+        if number % config.workers == rank:
+            jobs.append(pickle.dumps((group, first)))
+        first += len(group.rows)
+    waiting: list[Sample] = []
+    for _, sample in _stream(jobs, _DecodeHeldout(config, sample_rate)):
+        if sample is not None:
+            waiting.append(sample)
+        if len(waiting) == batch_size:
+            yield collate(waiting, config)
+            waiting = []
+    if waiting:
+        yield collate(waiting, config)
+
+
+def assemble(
+    rows: Iterable[tuple[int, Sample | None]], lanes: range, per_lane: int
+) -> Iterator[list[Sample]]:
+    """Deal (lane, sample) into batches of `per_lane` samples from each lane, in lane order."""
+    queues: dict[int, deque[Sample | None]] = {lane: deque() for lane in lanes}
+    for lane, sample in rows:
+        queues[lane].append(sample)
+        while all(len(queue) >= per_lane for queue in queues.values()):
+            dealt = [queues[lane].popleft() for lane in lanes for _ in range(per_lane)]
+            yield [sample for sample in dealt if sample is not None]
+
+
+class _DecodePieces:
+    """The Ray Data task of training: pickled pieces in, pickled samples out."""
+
+    def __init__(self, config: PretrainConfig, sample_rate: int) -> None:
+        self.config, self.sample_rate = config, sample_rate
+
+    def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        for blob in batch.column("job"):
+            yield _packed(decode_piece(pickle.loads(blob.as_py()), self.config, self.sample_rate))
+
+
+class _DecodeHeldout:
+    """The Ray Data task of held-out measurements."""
+
+    def __init__(self, config: PretrainConfig, sample_rate: int) -> None:
+        self.config, self.sample_rate = config, sample_rate
+
+    def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        for blob in batch.column("job"):
+            group: TrainGroup
+            group, first = pickle.loads(blob.as_py())
+            yield _packed(decode_heldout(group, first, self.config, self.sample_rate))
+
+
+def _packed(samples: list[tuple[int, Sample | None]]) -> pa.Table:
+    blobs = [pickle.dumps(sample, protocol=5) for _, sample in samples]
+    lanes = [lane for lane, _ in samples]
+    return pa.table({"lane": pa.array(lanes, pa.int32()), "sample": pa.array(blobs, pa.large_binary())})
+
+
+def _stream(jobs: list[bytes], task: Any) -> Iterator[tuple[int, Sample | None]]:
+    """Run `task` over `jobs` in Ray Data and give the results in the jobs' order."""
+    if not jobs:
+        return
+    import ray.data
+
+    from chronav.cluster import quiet_ray_data
+
+    quiet_ray_data()
+    ray.data.DataContext.get_current().execution_options.preserve_order = True
+    blocks = max(1, -(-len(jobs) // _PIECES_A_TASK))
+    table = pa.table({"job": pa.array(jobs, pa.binary())})
+    dataset = ray.data.from_arrow(table).repartition(blocks).materialize()
+    results = dataset.map_batches(task, batch_format="pyarrow", batch_size=None, num_cpus=1)
+    for batch in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=2):
+        for lane, blob in zip(batch.column("lane").to_pylist(), batch.column("sample"), strict=True):
+            yield lane, pickle.loads(blob.as_buffer())

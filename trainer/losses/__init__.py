@@ -1,0 +1,1 @@
+"""The objective, one loss a file."""
