@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -29,6 +30,17 @@ class Config(BaseModel):
 
 
 C = TypeVar("C", bound=Config)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which `1e-3` is a number, as everywhere but in YAML 1.1."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
 
 
 def build(
@@ -63,19 +75,34 @@ def _call_error(cls: type[Config], error: ValidationError) -> CallError:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
     if first["type"] == "extra_forbidden":
-        known = ", ".join(sorted(cls.model_fields))
-        return CallError(f"unknown config key '{key}' (known keys: {known})", code="unknown_key", key=key)
+        known = ", ".join(sorted(_fields_beside(cls, first["loc"])))
+        listed = f" (known keys: {known})" if known else ""
+        return CallError(f"unknown config key '{key}'{listed}", code="unknown_key", key=key)
     where = f"config key '{key}'" if key else "config"
     got = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r}"
     message = first["msg"].removeprefix("Value error, ")
     return CallError(f"{where}: {message[:1].lower()}{message[1:]}{got}", code="bad_value", key=key or None)
 
 
+def _fields_beside(cls: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
+    """The fields of the (nested) config in which the last key of `loc` was looked for."""
+    for part in loc[:-1]:
+        field = cls.model_fields.get(str(part))
+        if (
+            field is None
+            or not isinstance(field.annotation, type)
+            or not issubclass(field.annotation, BaseModel)
+        ):
+            return []
+        cls = field.annotation
+    return list(cls.model_fields)
+
+
 def _read_yaml(file: str) -> Mapping[str, Any]:
     if not storage.is_file(file):
         raise CallError(f"config file '{file}' does not exist", code="missing_file", path=file)
     try:
-        values = yaml.safe_load(storage.read_bytes(file))
+        values = yaml.load(storage.read_bytes(file), _Loader)
     except yaml.YAMLError as error:
         line = str(error).replace("\n", " ")
         raise CallError(f"config file '{file}' is not YAML: {line}", code="bad_file", path=file) from None
@@ -91,7 +118,7 @@ def _parse_override(text: str) -> tuple[str, Any]:
     if not sign or not key:
         raise CallError(f"expected key=value, got '{text}'", code="bad_override", key=text)
     try:
-        return key, yaml.safe_load(value)
+        return key, yaml.load(value, _Loader)
     except yaml.YAMLError:
         raise CallError(
             f"config key '{key}': '{value}' is not a YAML value", code="bad_value", key=key

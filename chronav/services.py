@@ -16,8 +16,9 @@ def load(module: str) -> ModuleType:
         service = module.partition(".")[0]
         if error.name and error.name.partition(".")[0] == "chronav":
             raise
+        extra = "all" if service == "chronav" else service
         raise CallError(
-            f"this command needs the package '{error.name}': pip install 'chronav[{service}]'",
+            f"this command needs the package '{error.name}': pip install 'chronav[{extra}]'",
             code="not_installed",
             key=error.name,
         ) from error

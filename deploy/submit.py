@@ -64,6 +64,7 @@ def _connect(address: str) -> JobSubmissionClient:
         raise CallError(
             f"address '{address}' is not a dashboard's http://HOST:PORT", code="bad_address", key="address"
         )
+    from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
     with _without_ray_address():
@@ -71,10 +72,13 @@ def _connect(address: str) -> JobSubmissionClient:
             # Ray's client waits for ever for a host that does not answer: ask with a limit first.
             requests.get(f"{url.rstrip('/')}/api/version", timeout=_ANSWER_S)
             return JobSubmissionClient(url)
+        except AuthenticationError:
+            message = (
+                f"the cluster at '{address}' wants its token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN "
+                "(or keep the token in ~/.ray/auth_token)"
+            )
         except requests.exceptions.HTTPError as error:
-            status = error.response.status_code if error.response is not None else 0
-            hint = " (a token is needed: RAY_AUTH_MODE=token)" if status in (401, 403) else ""
-            message = f"the cluster at '{address}' answered {status}{hint}"
+            message = f"'{address}' is not a Ray dashboard: {error}"
         except (requests.exceptions.RequestException, OSError):
             message = f"no Ray dashboard answers at '{address}'"
         except (RuntimeError, ValueError, KeyError) as error:
