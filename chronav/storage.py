@@ -41,7 +41,10 @@ def parent(path: str) -> str:
 
 
 def _fs(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    return fsspec.core.url_to_fs(path if is_url(path) else absolute(path))
+    if not is_url(path):
+        return fsspec.core.url_to_fs(absolute(path))
+    # Listings are cached in the process by default: what another process or pyarrow wrote would be missed.
+    return fsspec.core.url_to_fs(path, use_listings_cache=False)
 
 
 def arrow_fs(path: str) -> tuple[pyarrow.fs.FileSystem, str]:
@@ -89,8 +92,12 @@ def write_bytes(path: str, data: bytes) -> None:
         return
     make_dirs(parent(path))
     temporary = f"{inner}.{os.getpid()}.tmp"
-    Path(temporary).write_bytes(data)
-    os.replace(temporary, inner)
+    try:
+        Path(temporary).write_bytes(data)
+        os.replace(temporary, inner)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def list_files(root: str) -> Iterator[StoredFile]:

@@ -111,6 +111,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _experiment(client: Any, stage: str) -> str:
+    from mlflow.exceptions import MlflowException
+
     name = EXPERIMENTS[stage]
     found = client.get_experiment_by_name(name)
     if found is not None:
@@ -120,7 +122,13 @@ def _experiment(client: Any, stage: str) -> str:
     location = None
     if uri.startswith("sqlite:///"):
         location = storage.join(storage.parent(uri.removeprefix("sqlite:///")), "mlartifacts", stage)
-    return client.create_experiment(name, artifact_location=location)
+    try:
+        return client.create_experiment(name, artifact_location=location)
+    except MlflowException:
+        found = client.get_experiment_by_name(name)  # another job made it in the meantime
+        if found is None:
+            raise
+        return found.experiment_id
 
 
 def _quiet() -> None:

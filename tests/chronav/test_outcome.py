@@ -62,9 +62,7 @@ def test_numpy_scalars_are_numbers_and_nan_is_null(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(("kind", "code"), [(CallError, 2), (JobError, 1)])
-def test_errors_are_one_line_and_one_object(
-    kind: Any, code: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_errors_are_one_line_and_one_object(kind: Any, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     got, out, err = _run(capsys, _raising(kind("two\nlines", code="c", key="k")), True)
     assert got == code
     assert err == "chronav: two lines\n"
