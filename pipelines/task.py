@@ -1,0 +1,73 @@
+"""What one Ray task does: decode a few files, write their clips as one part file, say what happened."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.config import IngestConfig
+from pipelines.decode import decode_file
+from pipelines.ledger import LedgerRow, ledger_row
+from pipelines.sources.base import SourceItem
+from pipelines.writer import Part, PartWriter
+
+
+@dataclass
+class Done:
+    """What a task did: the part with its clips, a ledger row a file, the files whose content had not changed."""
+
+    batch_id: str
+    part: Part | None = None
+    rows: list[LedgerRow] = field(default_factory=list)
+    touched: list[str] = field(default_factory=list)
+    decoded: int = 0
+
+
+def make_tasks(
+    items: Sequence[SourceItem],
+    known_sha256: Mapping[str, str | None],
+    files_per_task: int,
+    files_per_commit: int,
+) -> list[dict[str, str]]:
+    """Group files into batches that are committed together, and those into rows for `run_task`.
+
+    `known_sha256`: by uri, the content of files that the ledger has.
+    """
+    tasks = []
+    for start in range(0, len(items), files_per_commit):
+        batch_id = uuid.uuid4().hex
+        batch = items[start : start + files_per_commit]
+        for i in range(0, len(batch), files_per_task):
+            files = [[item.as_dict(), known_sha256.get(item.uri)] for item in batch[i : i + files_per_task]]
+            tasks.append({"batch_id": batch_id, "files": json.dumps(files)})
+    return tasks
+
+
+def run_task(row: Mapping[str, Any], table: str, config: IngestConfig) -> dict[str, str]:
+    """Decode a group of files. Only small text goes in and out; the clips go into a part file of `table`."""
+    done = Done(row["batch_id"])
+    with PartWriter(table) as writer:
+        for values, known_sha256 in json.loads(row["files"]):
+            item = SourceItem(**values)
+            result = decode_file(item, config, known_sha256)
+            if result.unchanged:
+                done.touched.append(item.uri)
+                continue
+            stamp = {"batch_id": done.batch_id, "ingested_at": datetime.datetime.now(datetime.UTC)}
+            writer.add([clip | stamp for clip in result.rows])
+            done.rows.append(ledger_row(item, result, config.content_hash()))
+            done.decoded += 1
+    done.part = writer.part
+    return {"done": json.dumps(dataclasses.asdict(done))}
+
+
+def read_done(row: Mapping[str, Any]) -> Done:
+    """The answer of `run_task`."""
+    values = json.loads(row["done"])
+    part = values.pop("part")
+    return Done(part=Part(**part) if part else None, **values)
