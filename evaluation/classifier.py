@@ -1,0 +1,69 @@
+"""A linear classifier on frozen features; its regularisation is chosen within the training data."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+Features = npt.NDArray[np.float32]
+_MAX_ITERATIONS = 500
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The regularisation chosen, and whether it was chosen by validation (else the middle of the grid)."""
+
+    c: float
+    validated: bool
+
+
+def fit(x: Features, y: np.ndarray, c: float) -> Pipeline:
+    """Standardisation and multinomial logistic regression, fitted on (N, D) features and (N,) classes."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=_MAX_ITERATIONS))
+    with warnings.catch_warnings():
+        # A fit that stops at the iteration limit is still a classifier; validation judges it.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(x, y)
+
+
+def choose_c(
+    x: Features, y: np.ndarray, groups: np.ndarray, grid: Sequence[float], folds: int, seed: int
+) -> Choice:
+    """The C of the grid with the best accuracy on held-out groups of the training data; ties: the smaller.
+
+    With fewer groups than two, or one value in the grid, nothing can be compared: the middle one.
+    """
+    ordered = sorted(grid)
+    n_folds = min(folds, len(set(groups)))
+    splits = _usable_splits(x, y, groups, n_folds, seed) if n_folds >= 2 and len(ordered) > 1 else []
+    if not splits:
+        return Choice(ordered[len(ordered) // 2], validated=False)
+    scores = [
+        np.mean([np.mean(fit(x[train], y[train], c).predict(x[held]) == y[held]) for train, held in splits])
+        for c in ordered
+    ]
+    return Choice(ordered[int(np.argmax(scores))], validated=True)
+
+
+def _usable_splits(
+    x: Features, y: np.ndarray, groups: np.ndarray, folds: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # classes rarer than there are folds
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        splits = list(splitter.split(x, y, groups))
+    return [(train, held) for train, held in splits if held.size and len(set(y[train])) > 1]
+
+
+def class_scores(model: Pipeline, x: Features) -> tuple[npt.NDArray[np.float64], np.ndarray]:
+    """Class probabilities (N, C) and the classes (C,) in the order of the columns."""
+    return model.predict_proba(x), model.classes_

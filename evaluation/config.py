@@ -1,0 +1,40 @@
+"""What an evaluation may be told: one typed config for all protocols."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from chronav.config import Config
+
+
+class EvaluateConfig(Config):
+    """Keys of `chronav evaluate`; the defaults are the protocol of the literature where there is one."""
+
+    seed: int = Field(0, ge=0, description="seeds random weights, label draws, folds and the bootstrap")
+    clips: int = Field(10, ge=1, le=100, description="clips (or windows of sound) a video, evenly spaced")
+    crops: Literal[1, 3] = Field(1, description="squares a clip: the centre, or left, centre and right")
+    batch_size: int = Field(16, ge=1, description="clips that go through the network at once")
+    workers: int = Field(
+        2, ge=1, description="processes that decode and embed, a CPU each, if there are as many"
+    )
+    c_grid: list[float] = Field(
+        [0.001, 0.01, 0.1, 1.0],
+        min_length=1,
+        description="inverse regularisation strengths of the linear classifiers, chosen in the training split",
+    )
+    inner_folds: int = Field(
+        3, ge=2, le=10, description="grouped folds within the training split that choose C"
+    )
+    labels: int | None = Field(None, ge=2, description="linear: also train on this many labelled videos")
+    draws: int = Field(5, ge=1, le=100, description="linear: how many draws of `labels` videos are averaged")
+    bootstrap: int = Field(2000, ge=100, description="resamples of the videos behind every 95 % interval")
+    neighbour_queries: int = Field(
+        8, ge=0, le=100, description="retrieval: queries shown with their neighbours"
+    )
+    allow_seen: bool = Field(False, description="measure even on videos that the export was trained on")
+    out: str = Field("runs/evaluate", description="folder of the reports")
+    cache: str = Field(
+        "runs/cache", description="folder of the clip tables made from media in a known layout"
+    )

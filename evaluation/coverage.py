@@ -1,0 +1,59 @@
+"""How much of an official list was measured: listed, found, missing, answerable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from evaluation.splits import Fold
+
+_FEW_TEST_ITEMS = 100
+
+
+def answerable(labels: np.ndarray, fold: Fold) -> np.ndarray:
+    """For each test item whether its class occurs among the training items, (len(fold.test),) bool."""
+    known = set(labels[fold.train])
+    return np.array([label in known for label in labels[fold.test]], dtype=bool)
+
+
+def coverage(labels: np.ndarray, folds: Sequence[Fold], listed: int | None) -> dict[str, Any]:
+    """The `coverage` object of an outcome; counts are of videos.
+
+    `listed`: items of the official list; None where no list was given: then what the table itself
+    marks is all that is known (`official_list` says which). `answerable`: test items whose class
+    has a training item.
+    """
+    used = np.unique(np.concatenate([np.concatenate([fold.train, fold.test]) for fold in folds]))
+    test = np.unique(np.concatenate([fold.test for fold in folds]))
+    can = np.unique(np.concatenate([fold.test[answerable(labels, fold)] for fold in folds]))
+    total = int(used.size) if listed is None else listed
+    return {
+        "listed": total,
+        "found": int(used.size),
+        "missing": total - int(used.size),
+        "answerable": int(can.size),
+        "test_found": int(test.size),
+        "classes": len(set(labels[test])),
+        "official_list": listed is not None,
+    }
+
+
+def caveats(cover: dict[str, Any]) -> list[str]:
+    """Where the numbers mean little, in words."""
+    notes = []
+    unanswerable = cover["test_found"] - cover["answerable"]
+    if unanswerable:
+        notes.append(
+            f"{unanswerable} of {cover['test_found']} test items found cannot be answered (no training item "
+            "of their class was found); they are left out of the metrics."
+        )
+    if cover["missing"]:
+        notes.append(
+            f"Only {cover['found']} of {cover['listed']} listed items were found: these numbers mean little, "
+            "are no result on the data set and compare with no published one."
+        )
+    if cover["answerable"] < _FEW_TEST_ITEMS:
+        notes.append(f"{cover['answerable']} test items are few: read the intervals, not the values.")
+    return notes

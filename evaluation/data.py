@@ -1,0 +1,91 @@
+"""What is measured on: a clip table, or media in a known layout, which is ingested into a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import soundfile
+from deltalake import DeltaTable
+
+from chronav import storage
+from chronav.config import validate
+from chronav.errors import CallError
+from evaluation.embedder import Modality
+from evaluation.items import Video
+from pipelines.table import RowGroup, read_meta, read_row_group, table_exists
+
+if TYPE_CHECKING:
+    from trainer.export import ExportConfig
+
+
+def clip_table(
+    data: str, dataset: str | None, annotations: str | None, export: ExportConfig, cache: str
+) -> str:
+    """The path of the clip table for `data`: itself, or a table made of the media that it holds.
+
+    Raises `CallError` where there is neither a table nor a folder of media in a named layout.
+    """
+    if table_exists(data):
+        return data
+    if not storage.is_dir(data):
+        raise CallError(f"there is no clip table or folder at '{data}'", code="missing_data", path=data)
+    if dataset is None:
+        raise CallError(
+            f"'{data}' is no clip table; for a folder of media name its layout with --dataset",
+            code="missing_dataset",
+            key="dataset",
+        )
+    return _ingest(data, dataset, annotations, export, cache)
+
+
+def _ingest(data: str, dataset: str, annotations: str | None, export: ExportConfig, cache: str) -> str:
+    from pipelines.config import IngestConfig
+    from pipelines.job import ingest
+
+    rates = {"fps": export.fps, "short_side": export.short_side, "sample_rate": export.sample_rate}
+    # An export that was trained without one modality has no rate for it; then ingest's own default holds.
+    settings = validate(IngestConfig, {name: rate for name, rate in rates.items() if rate})
+    key = (
+        f"{storage.absolute(data)} {annotations and storage.absolute(annotations)} {settings.content_hash()}"
+    )
+    table = storage.join(cache, f"{dataset}-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
+    ingest(data, table, settings, dataset, annotations)
+    return table
+
+
+def check_fits(
+    table: DeltaTable,
+    videos: Sequence[Video],
+    groups: Sequence[RowGroup],
+    export: ExportConfig,
+    modality: Modality,
+) -> None:
+    """Raise `CallError` where the table's frame (sample) rate is not the one the export was trained at."""
+    if modality == "audio":
+        rate = _sample_rate(videos, groups)
+        if rate is not None and rate != export.sample_rate:
+            raise _unfit(
+                f"sound at {rate} Hz, the export was trained at {export.sample_rate} Hz", "sample_rate"
+            )
+        return
+    meta = read_meta(table, ("fps", "n_frames"))
+    rates = {fps for fps, n in zip(meta["fps"].to_pylist(), meta["n_frames"].to_pylist(), strict=True) if n}
+    for fps in sorted(rates - {export.fps}):
+        raise _unfit(f"{fps:g} frames a second, the export was trained at {export.fps:g}", "fps")
+
+
+def _sample_rate(videos: Sequence[Video], groups: Sequence[RowGroup]) -> int | None:
+    """Samples a second of the first sound; a table has one rate, for its config cannot change."""
+    for video in videos:
+        for segment in video.segments:
+            if segment.sound_s is not None:
+                flac = read_row_group(groups[segment.group], ["audio"])["audio"][segment.row].as_py()
+                return int(soundfile.info(io.BytesIO(flac)).samplerate)
+    return None
+
+
+def _unfit(what: str, key: str) -> CallError:
+    return CallError(f"the clip table does not fit the export: it holds {what}", code="unfit_table", key=key)

@@ -1,0 +1,197 @@
+"""Reports: one HTML file each, with nothing outside of it, readable on a phone and in the dark."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from chronav import __version__, storage
+from chronav.progress import format_seconds
+from evaluation.comparison import Cell, comparison, coverage_text
+from evaluation.svg import Series, interval_strip, line_chart, smoothed
+
+HEAD_NAMES = {
+    "speed_v": "Speed, video",
+    "speed_a": "Speed, sound",
+    "direction_v": "Direction, video",
+    "direction_a": "Direction, sound",
+    "order_vv": "Order, video / video",
+    "order_aa": "Order, sound / sound",
+    "order_va": "Order, video / sound",
+}
+PROTOCOL_NAMES = {
+    "retrieval": "Video retrieval",
+    "linear": "Linear probe on video",
+    "audio": "Linear probe on sound",
+}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A video in pictures. `correct`: whether it shares the query's class; None where that is unknown."""
+
+    label: str
+    video_id: str
+    correct: bool | None
+    frames: list[bytes]
+
+
+@dataclass(frozen=True)
+class NeighbourRow:
+    """A query and what was retrieved for it, nearest first."""
+
+    query: Sheet
+    neighbours: list[Sheet]
+
+
+@dataclass(frozen=True)
+class DemoContext:
+    """What the demo found: outcomes of its parts, metrics over steps, pictures."""
+
+    title: str
+    pretrain: Mapping[str, Any]
+    history: Sequence[Mapping[str, float]]
+    evaluations: Sequence[Mapping[str, Any]]
+    parts_seconds: Mapping[str, float]
+    neighbours: Sequence[NeighbourRow]
+    command: str
+    notes: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A chart with its heading."""
+
+    title: str
+    svg: Markup
+
+
+def write_demo_report(path: str, context: DemoContext) -> None:
+    """Write the demo's page to `path` (local or URL)."""
+    accuracies = context.pretrain.get("accuracies", {})
+    total = sum(context.parts_seconds.values())
+    page = (
+        _environment()
+        .get_template("demo.html")
+        .render(
+            c=context,
+            version=__version__,
+            made=datetime.now().astimezone().strftime("%-d %B %Y, %H:%M"),
+            heads=[(HEAD_NAMES.get(head, head), a, _strip(head, a)) for head, a in accuracies.items()],
+            losses=loss_panels(context.history),
+            curves=accuracy_panels(context.history, accuracies),
+            evaluations=[_evaluation(outcome) for outcome in context.evaluations],
+            parts_seconds=[
+                (name, format_seconds(s), s / total if total else 0)
+                for name, s in context.parts_seconds.items()
+            ],
+            total=format_seconds(total),
+        )
+    )
+    storage.write_bytes(path, page.encode("utf-8"))
+
+
+def write_evaluation_report(
+    path: str, outcome: Mapping[str, Any], neighbours: Sequence[NeighbourRow]
+) -> None:
+    """Write the page of one `evaluate` outcome to `path` (local or URL)."""
+    page = (
+        _environment()
+        .get_template("evaluation.html")
+        .render(
+            o=outcome,
+            version=__version__,
+            made=datetime.now().astimezone().strftime("%-d %B %Y, %H:%M"),
+            evaluation=_evaluation(outcome),
+            folds=outcome.get("folds") or [],
+            neighbours=neighbours,
+        )
+    )
+    storage.write_bytes(path, page.encode("utf-8"))
+
+
+def loss_panels(history: Sequence[Mapping[str, float]]) -> list[Panel]:
+    """A chart for each logged loss: every value faint, a moving mean strong."""
+    panels = []
+    for name in _names(history, "loss"):
+        x, y = _series(history, name)
+        lines = [Series(x, y, "faint"), Series(x, smoothed(y))]
+        panels.append(Panel(_title(name), Markup(line_chart(lines, f"{name} over steps"))))
+    return panels
+
+
+def accuracy_panels(
+    history: Sequence[Mapping[str, float]], accuracies: Mapping[str, Mapping[str, Any]]
+) -> list[Panel]:
+    """A chart for each temporal task: accuracy in training (faint), on held-out videos (strong), chance."""
+    panels = []
+    names = _names(history, "acc")
+    for head, title in HEAD_NAMES.items():
+        lines = []
+        for name in (name for name in names if name.rpartition("/")[2] == head):
+            x, y = _series(history, name)
+            held_out = "held" in name or "val" in name
+            lines.append(Series(x, y if held_out else smoothed(y), "main" if held_out else "faint"))
+        if lines:
+            chance = accuracies.get(head, {}).get("chance")
+            panels.append(Panel(title, Markup(line_chart(lines, f"{title}: accuracy over steps", chance))))
+    return panels
+
+
+def _names(history: Sequence[Mapping[str, float]], word: str) -> list[str]:
+    """Names of the metrics that hold `word`, in order of appearance."""
+    return list(dict.fromkeys(name for row in history for name in row if word in name and name != "step"))
+
+
+def _series(history: Sequence[Mapping[str, float]], name: str) -> tuple[list[float], list[float]]:
+    points = sorted((row["step"], row[name]) for row in history if name in row)
+    return [x for x, _ in points], [y for _, y in points]
+
+
+def _title(name: str) -> str:
+    last = name.rpartition("/")[2]
+    return HEAD_NAMES.get(last, last.replace("_", " "))
+
+
+def _strip(head: str, a: Mapping[str, Any]) -> Markup:
+    if a.get("value") is None:
+        return Markup("")
+    label = f"{HEAD_NAMES.get(head, head)}: {a['value']:.2f}, chance {a['chance']:.2f}"
+    return Markup(interval_strip(a["value"], a["low"], a["high"], a["chance"], None, label))
+
+
+def _evaluation(outcome: Mapping[str, Any]) -> dict[str, Any]:
+    rows = []
+    for row in comparison(outcome):
+        p, r, c = row.pretrained, row.random_weights, row.chance
+        label = f"{row.metric}: pre-trained {p.text()}, random weights {r.text()}, chance {c.text()}"
+        strip = interval_strip(p.value or 0.0, p.low, p.high, c.value, r.value, label)
+        rows.append((_metric_name(row.metric), p, r, c, Markup(strip)))
+    return {
+        "title": PROTOCOL_NAMES.get(outcome["protocol"], outcome["protocol"]),
+        "rows": rows,
+        "protocol": outcome["protocol_text"],
+        "coverage": coverage_text(outcome["coverage"]),
+        "notes": outcome["notes"],
+    }
+
+
+def _metric_name(metric: str) -> str:
+    if metric.endswith("_labels"):
+        return f"Top-1, {metric.removeprefix('top1_video_').removesuffix('_labels')} labelled videos"
+    return {"top1_video": "Top-1 by video", "top1_clip": "Top-1 by clip"}.get(metric, metric)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("evaluation"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["jpeg"] = lambda data: f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
+    environment.filters["cell"] = lambda cell: cell.text() if isinstance(cell, Cell) else cell
+    return environment
