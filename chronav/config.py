@@ -104,7 +104,7 @@ def _read_yaml(file: str) -> Mapping[str, Any]:
     try:
         values = yaml.load(storage.read_bytes(file), _Loader)
     except yaml.YAMLError as error:
-        line = str(error).replace("\n", " ")
+        line = " ".join(str(error).split())
         raise CallError(f"config file '{file}' is not YAML: {line}", code="bad_file", path=file) from None
     if values is None:
         return {}
