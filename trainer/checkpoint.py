@@ -1,61 +1,72 @@
-"""Training state on disk: written whole or not at all, read back with `weights_only=True`."""
+"""Training state on disk: the tensors, and beside them a small file that says where the run stands."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from chronav import storage
+from chronav.config import Config, validate
 from chronav.errors import CallError
 
-FILE = "state.pt"
+TENSORS, PROGRESS = "state.pt", "progress.json"
+
+# Keys that may differ when a run is resumed: they change how the work is done, not what is learnt. `steps` may
+# be raised; the learning rate then follows the longer schedule from there on.
+_FREE_KEYS = {
+    "steps",
+    "workers",
+    "threads",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "log_every",
+    "heldout_every",
+    "heldout_draws",
+    "max_failures",
+}
 
 
-@dataclass
-class Progress:
-    """Where a run stands besides its weights."""
+class Progress(Config):
+    """Where a run stands besides its weights; with the batch size, `step` is the global sample counter."""
 
-    step: int  # steps done; with the batch size, the global sample counter
+    step: int
+    config_digest: str
     mlflow_run_id: str | None = None
 
 
-def save(
-    folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress, digest: str
-) -> None:
-    """Write the state into `folder`; `digest` names the config that it belongs to."""
-    state = {
-        "model": model.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "step": progress.step,
-        "mlflow_run_id": progress.mlflow_run_id,
-        "config_digest": digest,
-    }
-    temporary = folder / f"{FILE}.tmp"
-    torch.save(state, temporary)
-    temporary.replace(folder / FILE)
+def digest(config: Config) -> str:
+    """Names the config that a checkpoint belongs to, free keys aside."""
+    return config.digest([name for name in type(config).model_fields if name not in _FREE_KEYS])
 
 
-def read(folder: Path, device: torch.device) -> dict[str, Any]:
-    """The state in `folder`; raises `CallError` where there is none."""
-    file = folder / FILE
-    if not file.is_file():
-        raise CallError(f"there is no checkpoint in '{folder}'", code="missing_checkpoint", path=str(folder))
-    return torch.load(file, map_location=device, weights_only=True)
+def save(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
+    """Write the state into `folder`; the progress file comes last, so that a folder with one is whole."""
+    torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict()}, folder / TENSORS)
+    (folder / PROGRESS).write_text(progress.model_dump_json())
 
 
-def restore(
-    state: dict[str, Any], model: nn.Module, optimiser: torch.optim.Optimizer, digest: str
-) -> Progress:
-    """Put a state back; raises `CallError` where it belongs to another config."""
-    if state["config_digest"] != digest:
-        raise CallError(
-            "the checkpoint was made with another config; resume with the same one or train into a new folder",
-            code="config_changed",
-            key="resume",
-        )
+def load(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> Progress:
+    """Put the state of `folder` back into the model and the optimiser."""
+    state: dict[str, Any] = torch.load(folder / TENSORS, map_location=device, weights_only=True)
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
-    return Progress(int(state["step"]), state["mlflow_run_id"])
+    return read_progress(str(folder))
+
+
+def read_progress(folder: str) -> Progress:
+    """Where the run of the checkpoint `folder` (local or URL) stands; raises `CallError` where there is none."""
+    file = storage.join(folder, PROGRESS)
+    if not storage.is_file(file):
+        raise CallError(f"there is no checkpoint in '{folder}'", code="missing_checkpoint", path=folder)
+    return validate(Progress, json.loads(storage.read_bytes(file)))
+
+
+def latest(run_folder: str) -> str | None:
+    """The newest whole checkpoint below a run's folder, or None."""
+    files = [f.uri for f in storage.list_files(run_folder) if f.uri.endswith(f"/{PROGRESS}")]
+    folders = [storage.parent(file) for file in files]
+    return max(folders, key=lambda folder: read_progress(folder).step, default=None)

@@ -51,6 +51,8 @@ class LogMel(nn.Module):
         self.n_fft = 1 << (self.n_window - 1).bit_length()
         top = min(config.f_max, _PASS_EDGE * sample_rate / 2)
         bank = mel_filterbank(config.n_mels, self.n_fft, sample_rate, config.f_min, top)
+        self.bank: Tensor
+        self.window: Tensor
         self.register_buffer("bank", torch.from_numpy(bank).float(), persistent=False)
         self.register_buffer("window", torch.hann_window(self.n_window), persistent=False)
 

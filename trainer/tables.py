@@ -14,7 +14,17 @@ from pipelines.table import RowGroup, open_table, read_row_group, row_groups
 from trainer.config import PretrainConfig
 from trainer.plan import TrainGroup
 
-_COLUMNS = ["video_id", "group", "splits", "fps", "n_frames", "audio_valid_start_s", "audio_valid_end_s"]
+_COLUMNS = [
+    "video_id",
+    "group",
+    "splits",
+    "fps",
+    "height",
+    "width",
+    "n_frames",
+    "audio_valid_start_s",
+    "audio_valid_end_s",
+]
 _HASH_RANGE = 2**32
 
 
@@ -53,7 +63,8 @@ class TrainingData:
     heldout_videos: int
     excluded_rows: int
     short_rows: int
-    fps: float
+    fps: float  # 0 where no segment has frames
+    short_side: int
     sample_rate: int  # 0 where no segment has sound
 
 
@@ -64,6 +75,7 @@ class _Row:
     video_id: str
     unit: str  # what is held out together
     fps: float
+    short_side: int
     sound: bool
 
 
@@ -85,8 +97,7 @@ def select_rows(
                     short += 1
                 else:
                     unit = f"{path}/{row['group'] or row['video_id']}"
-                    sound = row["audio_valid_end_s"] is not None
-                    kept.append(_Row(group, index, row["video_id"], unit, row["fps"] or 0.0, sound))
+                    kept.append(_row(group, index, row, unit))
     if not kept:
         raise CallError(
             f"nothing to train on in {', '.join(tables)}: {excluded} segments excluded, "
@@ -105,6 +116,7 @@ def select_rows(
         excluded,
         short,
         _common_fps(kept),
+        max(row.short_side for row in kept),
         _sample_rate(kept),
     )
 
@@ -134,6 +146,19 @@ def _long_enough(row: dict, config: PretrainConfig) -> bool:
     if row["audio_valid_end_s"] is None:
         return False
     return row["audio_valid_end_s"] - row["audio_valid_start_s"] >= config.audio.clip_s * slowest
+
+
+def _row(group: RowGroup, index: int, row: dict, unit: str) -> _Row:
+    has_video = bool(row["n_frames"])
+    return _Row(
+        group,
+        index,
+        row["video_id"],
+        unit,
+        row["fps"] if has_video else 0.0,
+        min(row["height"], row["width"]) if has_video else 0,
+        row["audio_valid_end_s"] is not None,
+    )
 
 
 def _grouped(rows: list[_Row]) -> tuple[TrainGroup, ...]:

@@ -58,10 +58,15 @@ def list_ucf101(source: str, annotations: str | None, outside: tuple[str, ...] =
 
 
 def read_splits(annotations: str) -> dict[str, dict[str, str]]:
-    """Video id -> `{"ucf101/1": "test", ...}` from the six official lists."""
+    """Video id -> `{"ucf101/1": "test", ...}` from the official lists of every split that is there.
+
+    Split 1 must be there; of a split, both lists must be.
+    """
     folder = annotation_folder(annotations)
     splits: dict[str, dict[str, str]] = {}
     for number in SPLITS:
+        if number > 1 and not storage.exists(storage.join(folder, f"trainlist{number:02d}.txt")):
+            continue
         for part in ("train", "test"):
             text = annotation_text(storage.join(folder, f"{part}list{number:02d}.txt"))
             for line in text.splitlines():

@@ -25,6 +25,8 @@ class VideoEncoder(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.dim = int(backbone.dim)  # type: ignore[arg-type]
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1, 1), persistent=False)
 

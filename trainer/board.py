@@ -1,0 +1,59 @@
+"""Where rank 0 shows how far training is, and the driver looks."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from chronav.progress import Bar
+
+
+class Board:
+    """A small Ray actor: the latest step and metrics, and the outcome at the end."""
+
+    def __init__(self) -> None:
+        self._step = 0
+        self._note = ""
+        self._outcome: dict[str, Any] | None = None
+
+    def post(self, step: int, note: str) -> None:
+        """Show a step."""
+        self._step, self._note = step, note
+
+    def finish(self, outcome: dict[str, Any]) -> None:
+        """Leave what the run came to."""
+        self._outcome = outcome
+
+    def read(self) -> tuple[int, str]:
+        """The latest step and note."""
+        return self._step, self._note
+
+    def outcome(self) -> dict[str, Any] | None:
+        """What the run came to, once it has ended."""
+        return self._outcome
+
+
+class Watcher:
+    """Shows a board as a progress bar, from a thread, while the driver waits for the job."""
+
+    def __init__(self, board: Any, steps: int) -> None:
+        self._board, self._steps = board, steps
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Watcher:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _watch(self) -> None:
+        import ray
+
+        with Bar("pretrain", self._steps, "steps") as bar:
+            while not self._stop.wait(1.0):
+                step, note = ray.get(self._board.read.remote())
+                if step:
+                    bar.update(step, note)

@@ -1,0 +1,200 @@
+"""The pre-training job: checks the call, wires Ray Train, and reports."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from chronav import storage, tracking
+from chronav.cluster import connected
+from chronav.errors import CallError, ChronavError, JobError
+from chronav.progress import say
+from trainer import checkpoint
+from trainer.board import Board, Watcher
+from trainer.config import PretrainConfig
+from trainer.export import ExportConfig, ExportedTable
+from trainer.plan import lane_length
+from trainer.tables import Exclusion, TrainingData, select_rows
+from trainer.worker import WorkerJob, train_worker
+
+
+def pretrain(
+    tables: Sequence[str],
+    out: str,
+    config: PretrainConfig,
+    recipe: str,
+    exclude: Sequence[str] = (),
+    resume: str = "no",
+) -> dict[str, Any]:
+    """Pre-train on clip tables into the folder `out`; returns the outcome (architecture page, `pretrain`).
+
+    `resume`: `no` (an existing folder is refused), `auto` (go on from its latest checkpoint, or begin), or the
+    folder of a checkpoint to begin from. Raises `CallError` for a wrong call, `JobError` for a failed run.
+    """
+    began = time.monotonic()
+    out = storage.absolute(out)
+    exclusions = [Exclusion.parse(text) for text in exclude]
+    start = _starting_point(out, resume, config)
+    data = select_rows([storage.absolute(table) for table in tables], config, exclusions)
+    _check(data, config)
+    run = _start_run(data, out, config, recipe, exclude, start)
+    try:
+        outcome = _fit(data, out, config, recipe, exclude, start, run)
+    except BaseException as error:
+        run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    run.finish()
+    return {
+        "steps": config.steps,
+        "samples": config.steps * config.batch_size,
+        **outcome,
+        "checkpoint": checkpoint.latest(out),
+        "export": storage.join(out, "export"),
+        "mlflow_run_id": run.run_id,
+        "heldout_videos": data.heldout_videos,
+        "train_videos": len(data.train_videos),
+        "excluded_segments": data.excluded_rows,
+        "seconds": time.monotonic() - began,
+    }
+
+
+def _starting_point(out: str, resume: str, config: PretrainConfig) -> str | None:
+    """The checkpoint to go on from, if any; raises `CallError` where the call does not allow it."""
+    exists = storage.exists(out) and any(True for _ in storage.list_files(out))
+    if resume == "no":
+        if exists:
+            raise CallError(
+                f"'{out}' exists; use --resume auto to go on, or another --out", code="exists", path=out
+            )
+        return None
+    start = checkpoint.latest(out) if resume == "auto" and exists else None
+    if resume != "auto":
+        start = storage.absolute(resume)
+        if exists:
+            raise CallError(f"'{out}' exists; --resume PATH begins a new run", code="exists", path=out)
+    if start is not None and checkpoint.read_progress(start).config_digest != checkpoint.digest(config):
+        raise CallError(
+            f"'{start}' was made with another config; resume with the same one, or train into a new folder",
+            code="config_changed",
+            key="resume",
+        )
+    return start
+
+
+def _check(data: TrainingData, config: PretrainConfig) -> None:
+    segments = sum(len(group.rows) for group in data.train)
+    if lane_length(data.train, _shape(config)) == 0:
+        raise CallError(
+            f"config key 'lanes': {segments} training segments are too few for {config.lanes} lanes",
+            code="bad_value",
+            key="lanes",
+        )
+    say(
+        f"pretrain: {segments} segments of {len(data.train_videos)} videos to train on, "
+        f"{data.heldout_videos} videos held out, {data.excluded_rows} segments excluded, "
+        f"{data.short_rows} too short"
+    )
+
+
+def _shape(config: PretrainConfig) -> Any:
+    from trainer.input import shape_of
+
+    return shape_of(config)
+
+
+def _start_run(
+    data: TrainingData,
+    out: str,
+    config: PretrainConfig,
+    recipe: str,
+    exclude: Sequence[str],
+    start: str | None,
+) -> tracking.Run:
+    known = checkpoint.read_progress(start).mlflow_run_id if start else None
+    tables = ", ".join(f"{source.path}@{source.version}" for source in data.sources)
+    tags = {"chronav.tables": tables, "chronav.out": out, "chronav.export": storage.join(out, "export")}
+    run = tracking.Run.start("pretrain", storage.join(recipe, out.rpartition("/")[2]), tags, known)
+    run.params(config.model_dump() | {"recipe": recipe, "tables": tables, "exclude": ", ".join(exclude)})
+    return run
+
+
+def _fit(
+    data: TrainingData,
+    out: str,
+    config: PretrainConfig,
+    recipe: str,
+    exclude: Sequence[str],
+    start: str | None,
+    run: tracking.Run,
+) -> dict[str, Any]:
+    """Run Ray Train; returns what rank 0 left on the board."""
+    with connected(min_cpus=config.workers + 2):
+        import ray
+        from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+        from ray.train.torch import TorchTrainer
+
+        board = ray.remote(num_cpus=0)(Board).remote()
+        job = WorkerJob(
+            config,
+            data,
+            storage.join(out, "export"),
+            _export_config(data, config, recipe, exclude, run.run_id),
+            start,
+            run.uri,
+            run.run_id,
+            board,
+        )
+        gpus = ray.cluster_resources().get("GPU", 0)
+        trainer = TorchTrainer(
+            train_worker,
+            train_loop_config={"job": job},
+            scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=gpus >= config.workers),
+            run_config=RunConfig(
+                name=out.rpartition("/")[2],
+                storage_path=storage.parent(out),
+                checkpoint_config=CheckpointConfig(num_to_keep=config.keep_checkpoints),
+                failure_config=FailureConfig(max_failures=config.max_failures),
+            ),
+        )
+        with Watcher(board, config.steps):
+            try:
+                trainer.fit()
+            except ray.train.TrainingFailedError as error:
+                raise _failure(error) from error
+        outcome = ray.get(board.outcome.remote())
+    if outcome is None:
+        raise JobError("training ended without an outcome", code="no_outcome")
+    return outcome
+
+
+def _export_config(
+    data: TrainingData, config: PretrainConfig, recipe: str, exclude: Sequence[str], run_id: str
+) -> ExportConfig:
+    return ExportConfig(
+        video=config.video,
+        audio=config.audio,
+        norm=config.norm,
+        fps=data.fps,
+        sample_rate=data.sample_rate,
+        short_side=data.short_side,
+        recipe=recipe,
+        steps=config.steps,
+        seed=config.seed,
+        tables=tuple(ExportedTable(path=s.path, version=s.version) for s in data.sources),
+        excluded=tuple(exclude),
+        mlflow_run_id=run_id,
+    )
+
+
+def _failure(error: BaseException) -> ChronavError:
+    """The worker's own error where it is one of ours, else one line of what Ray says."""
+    seen: list[BaseException] = [error]
+    while seen:
+        current = seen.pop()
+        if isinstance(current, ChronavError):
+            return current
+        failures = getattr(current, "worker_failures", None) or {}
+        seen += [e for e in (*failures.values(), getattr(current, "cause", None), current.__cause__) if e]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return JobError(f"training failed: {lines[-1] if lines else error!r}", code="training_failed")

@@ -1,0 +1,157 @@
+"""What each Ray Train worker does: build, restore, train, and tell."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from chronav.tracking import Run
+from trainer import checkpoint
+from trainer.config import PretrainConfig
+from trainer.dist import rank, world_size
+from trainer.export import ExportConfig, write_export
+from trainer.heldout import heldout_accuracies
+from trainer.input import heldout_batches, train_batches
+from trainer.loop import train
+from trainer.model import AudioVisualModel
+from trainer.optimiser import make_optimiser
+from trainer.sound import LogMel
+from trainer.tables import TrainingData
+
+
+@dataclass(frozen=True)
+class WorkerJob:
+    """All that a worker needs to know."""
+
+    config: PretrainConfig
+    data: TrainingData
+    export_path: str
+    export: ExportConfig
+    start_from: str | None  # a checkpoint folder to begin with, where Ray Train has none of its own
+    mlflow_uri: str
+    mlflow_run_id: str
+    board: Any
+
+
+def train_worker(loop_config: dict[str, Any]) -> None:
+    """The function that Ray Train runs on every worker."""
+    import ray.train
+    import ray.train.torch
+
+    job: WorkerJob = loop_config["job"]
+    config = job.config
+    torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 1) // config.workers))
+    device = ray.train.torch.get_device()
+    # The same weights on every worker, whatever it draws later.
+    torch.manual_seed(config.seed)
+    model = AudioVisualModel(config).to(device)
+    sound = job.data.sample_rate
+    log_mel = LogMel(config.audio, sound).to(device) if sound else None
+    optimiser = make_optimiser(model, config)
+    first_step = _restore(job, model, optimiser, device)
+    wrapped: nn.Module = model
+    if world_size() > 1:
+        # A rank whose batch lacks a modality leaves parameters unused, and must not hang.
+        wrapped = nn.parallel.DistributedDataParallel(model, find_unused_parameters=True)
+    hooks = WorkerHooks(job, model, log_mel, optimiser, device, first_step)
+    batches = train_batches(job.data.train, config, sound, rank(), first_step)
+    losses = train(wrapped, log_mel, optimiser, batches, config, device, first_step, hooks)
+    hooks.close(losses)
+
+
+def _restore(job: WorkerJob, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> int:
+    """Put the latest state back, if there is one; the step to go on from."""
+    import ray.train
+
+    own = ray.train.get_checkpoint()
+    if own is not None:
+        with own.as_directory() as folder:
+            return checkpoint.load(Path(folder), model, optimiser, device).step
+    if job.start_from is not None:
+        given = ray.train.Checkpoint(job.start_from)
+        with given.as_directory() as folder:
+            return checkpoint.load(Path(folder), model, optimiser, device).step
+    return 0
+
+
+class WorkerHooks:
+    """Logging by rank 0, held-out measurements by all, checkpoints through Ray Train."""
+
+    def __init__(
+        self,
+        job: WorkerJob,
+        model: AudioVisualModel,
+        log_mel: LogMel | None,
+        optimiser: torch.optim.Optimizer,
+        device: torch.device,
+        first_step: int,
+    ) -> None:
+        self.job, self.model, self.log_mel = job, model, log_mel
+        self.optimiser, self.device, self.first_step = optimiser, device, first_step
+        self.accuracies: dict[str, dict[str, Any]] = {}
+        self.run = Run(job.mlflow_uri, job.mlflow_run_id) if rank() == 0 else None
+
+    def log(self, step: int, metrics: dict[str, float]) -> None:
+        """To MLflow and to the driver's progress bar."""
+        if self.run is None:
+            return
+        self.run.metrics(metrics, step)
+        rate = metrics["throughput/samples_per_s"]
+        self.job.board.post.remote(step, f"loss {metrics['loss/total']:.3f}, {rate:.0f} samples/s")
+
+    def measure(self, step: int) -> None:
+        """Held-out accuracies; workers share the videos."""
+        config, data = self.job.config, self.job.data
+        batches = heldout_batches(data.heldout, config, data.sample_rate, rank())
+        self.accuracies = heldout_accuracies(self.model, self.log_mel, batches, config, self.device)
+        if self.run is None:
+            return
+        flat = {
+            f"heldout/{head}{suffix}": value
+            for head, a in self.accuracies.items()
+            for suffix, value in (
+                ("", a["value"]),
+                ("_chance", a["chance"]),
+                ("_low", a["low"]),
+                ("_high", a["high"]),
+                ("_duration_baseline", a.get("duration_baseline")),
+            )
+            if value is not None
+        }
+        self.run.metrics(flat, step)
+
+    def save(self, step: int) -> None:
+        """A checkpoint, written by rank 0; `report` is a barrier for all workers."""
+        import ray.train
+
+        metrics = {"step": step}
+        if rank() != 0:
+            ray.train.report(metrics)
+            return
+        progress = checkpoint.Progress(
+            step=step,
+            config_digest=checkpoint.digest(self.job.config),
+            mlflow_run_id=self.job.mlflow_run_id,
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            checkpoint.save(Path(folder), self.model, self.optimiser, progress)
+            ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
+
+    def close(self, losses: dict[str, float]) -> None:
+        """The export and the outcome."""
+        import ray
+
+        if not self.accuracies:  # resumed after the last step: nothing was trained, so nothing was measured
+            self.measure(self.first_step)
+        if self.run is None:
+            return
+        write_export(self.job.export_path, self.model, self.job.export, self.job.data.train_videos)
+        named = {k.removeprefix("loss/"): v for k, v in losses.items() if k.startswith("loss/")}
+        outcome = {"resumed_from_step": self.first_step, "losses": named, "accuracies": self.accuracies}
+        ray.get(self.job.board.finish.remote(outcome))
