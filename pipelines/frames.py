@@ -60,7 +60,8 @@ class DecordFrames:
     def __init__(self, path: str, video: VideoStream, size: tuple[int, int]) -> None:
         decord.logging.set_level(decord.logging.QUIET)
         width, height = size
-        self._reader = decord.VideoReader(path, width=width, height=height, num_threads=1)
+        # Frames that it cannot decode decord replaces by their neighbours; from the first one on it must not.
+        self._reader = decord.VideoReader(path, width=width, height=height, num_threads=1, fault_tol=1e-9)
         self._times = video.times
         if video.extra_packets or len(self._reader) != len(video.times):
             raise decord.DECORDError("decord counts other frames than the container holds")

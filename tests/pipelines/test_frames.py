@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.frames import FRAME_SOURCES, choose, motion, stored_size
+from pipelines.streams import VideoStream, read_media
+
+
+def stream(width: int, height: int, rotation: int = 0, pixel_aspect: float = 1.0) -> VideoStream:
+    return VideoStream(np.arange(10) / 25, 0.4, width, height, rotation, pixel_aspect, rate=25.0)
+
+
+@pytest.mark.parametrize(
+    ("video", "size"),
+    [
+        (stream(320, 240), (170, 128)),
+        (stream(240, 320), (128, 170)),
+        (stream(1280, 720, rotation=90), (128, 228)),
+        (stream(720, 576, pixel_aspect=16 / 15), (170, 128)),
+        (stream(64, 48), (64, 48)),  # never enlarged
+        (stream(65, 49), (64, 48)),  # even sides
+    ],
+)
+def test_stored_size(video: VideoStream, size: tuple[int, int]) -> None:
+    assert stored_size(video, 128) == size
+
+
+def test_constant_rate_gives_the_nearest_frame() -> None:
+    times = 0.5 + np.arange(100) / 25
+    grid = 0.5 + np.arange(60) / 16
+    nearest = np.abs(times[None] - grid[:, None]).min(axis=1)
+    np.testing.assert_allclose(np.abs(times[choose(times, grid)] - grid), nearest, atol=1e-9)
+
+
+def test_a_picture_that_stays_on_is_shown_until_the_next_one_is_due() -> None:
+    times = np.array([0.0, 0.04, 0.08, 0.12, 5.0, 5.04, 5.08])
+    assert list(choose(times, np.array([0.09, 3.0, 4.9, 5.0]))) == [2, 3, 3, 4]
+
+
+def test_times_outside_the_video_give_its_ends() -> None:
+    assert list(choose(np.array([1.0, 2.0]), np.array([-5.0, 99.0]))) == [0, 1]
+
+
+@pytest.mark.parametrize("source", FRAME_SOURCES)
+@pytest.mark.parametrize(
+    ("name", "fps", "options"),
+    [
+        ("h264.mp4", 25, ("-c:v", "libx264", "-bf", 3)),
+        ("late.mkv", 30, ("-c:v", "libx264", "-output_ts_offset", 1.5)),
+        ("xvid.avi", 25, ("-c:v", "mpeg4", "-q:v", 2)),
+        ("slow.mp4", 10, ("-c:v", "libx264")),
+        ("fast.mp4", 60, ("-c:v", "libx264", "-g", 12)),
+    ],
+)
+def test_stored_frames_are_the_nearest_ones(
+    source: Callable, name: str, fps: int, options: tuple, tmp_path: Path, numbered: Callable,
+    read_number: Callable[[np.ndarray], int],
+) -> None:  # fmt: skip
+    path = str(numbered(tmp_path / name, 120, fps, *options))
+    video = read_media(path, 16_000).video
+    assert video is not None
+    assert video.rate == pytest.approx(fps, rel=1e-3)
+    assert len(video.times) == 120
+    grid = np.arange(int(120 / fps * 16)) / 16
+    reader = source(path, video, stored_size(video, 128))
+    frames = np.concatenate([reader.at(video.start_s + part) for part in np.array_split(grid, 3)])
+    shown = np.array([read_number(frame) for frame in frames])
+    assert np.abs(shown - grid * fps).max() <= 0.5 + 0.05 * (fps > 25)  # mkv rounds to milliseconds
+
+
+@pytest.mark.parametrize("source", FRAME_SOURCES)
+def test_rotation_is_applied(source: Callable, tmp_path: Path, ffmpeg: Callable) -> None:
+    # Left half red: a quarter turn puts it at the top or at the bottom, and decoders must agree.
+    upright, turned = tmp_path / "upright.mp4", tmp_path / "turned.mp4"
+    ffmpeg("-f", "lavfi", "-i", "color=blue:s=128x64:d=1,drawbox=w=64:color=red:t=fill",
+           "-pix_fmt", "yuv420p", upright)  # fmt: skip
+    ffmpeg("-display_rotation", 90, "-i", upright, "-c", "copy", turned)
+    video = read_media(str(turned), 16_000).video
+    assert video is not None
+    size = stored_size(video, 64)
+    assert size == (64, 128)
+    frame = source(str(turned), video, size).at(np.array([0.0]))[0].astype(int)
+    top, bottom = frame[20, 32], frame[108, 32]
+    # Metadata of +90 degrees asks the player to turn counter-clockwise: left goes to the bottom.
+    assert top[2] > top[0] + 100
+    assert bottom[0] > bottom[2] + 100
+
+
+def test_motion_against_a_slow_reference() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (5, 6, 8, 3), dtype=np.uint8)
+    grey = frames.astype(np.float64) @ [0.299, 0.587, 0.114] / 255
+    assert motion(frames) == pytest.approx(np.abs(np.diff(grey, axis=0)).mean(), rel=1e-5)
+    assert motion(frames[:1]) == 0.0
+    assert motion(np.repeat(frames[:1], 3, axis=0)) == 0.0
