@@ -7,21 +7,24 @@ from typing import Any
 
 from chronav import load_export, storage
 from chronav.cluster import connected, quiet_ray_data
+from chronav.errors import CallError
 from chronav.outcome import Outcome
 from chronav.progress import say
 from chronav.tracking import Run
 from evaluation.aggregate import fold_metrics, gain, mean_over_folds, metrics_with_intervals
 from evaluation.comparison import as_text
 from evaluation.config import EvaluateConfig
-from evaluation.data import clip_table
+from evaluation.data import check_fits, clip_table
 from evaluation.describe import Measurement
 from evaluation.features import Features, Network, embed_videos, plan_clips
-from evaluation.neighbours import nearest, neighbour_rows
+from evaluation.items import read_videos
+from evaluation.neighbours import among_all, nearest, neighbour_rows
 from evaluation.protocols import protocol_named
 from evaluation.protocols.base import FoldData, Measured
 from evaluation.protocols.retrieval import video_ranking
 from evaluation.report import write_evaluation_report
 from evaluation.subject import Subject, prepare
+from pipelines.table import open_table
 
 PRETRAINED, RANDOM = "pretrained", "random_weights"
 
@@ -63,6 +66,28 @@ def evaluate(
             raise
     run.finish()
     return outcome
+
+
+def nearest_videos(export: str, table: str, config: EvaluateConfig) -> list[dict[str, Any]]:
+    """For `config.neighbour_queries` videos the five nearest of all others, labelled or not.
+
+    The form is that of `neighbours` in a retrieval outcome. Queries are drawn among the videos that the
+    export was not trained on, where there are such. Raises `CallError` where nothing can be compared.
+    """
+    task = Measurement(protocol_named("retrieval"), load_export(export), config, split=1)
+    shape = task.clip_shape()
+    opened = open_table(table)
+    videos, groups = read_videos(opened)
+    check_fits(opened, videos, groups, task.export.config, shape.modality)
+    videos = [video for video in videos if video.has_frames]
+    if len(videos) < 2:
+        raise CallError(f"'{table}' holds fewer than two videos with pictures", code="nothing_to_measure")
+    plan = plan_clips(videos, range(len(videos)), shape, config.clips)
+    with connected(min_cpus=2):
+        quiet_ray_data()
+        networks = _networks(export, config.seed)[:1]
+        features = embed_videos(plan, groups, networks, shape, config.batch_size, config.workers)
+    return among_all(videos, features.owner, features.of(PRETRAINED), task.export.seen_videos(), config)
 
 
 def _networks(export: str, seed: int) -> list[Network]:

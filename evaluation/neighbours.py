@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.config import EvaluateConfig
 from evaluation.items import Video, read_videos
+from evaluation.metrics import cosine_ranking, group_means
 from evaluation.report import NeighbourRow, Sheet
 from pipelines.table import open_table, read_row_group
 
@@ -46,6 +48,26 @@ def nearest(
             }
         )
     return rows
+
+
+def among_all(
+    videos: Sequence[Video],
+    owner: npt.NDArray[np.int64],
+    features: npt.NDArray[np.float32],
+    seen: set[str],
+    config: EvaluateConfig,
+) -> list[dict[str, Any]]:
+    """`nearest` without a split: queries are videos not in `seen` (else all), the gallery is all the others.
+
+    `features` (N, D) are of clips, `owner` (N,) indexes the videos.
+    """
+    unseen = [i for i, video in enumerate(videos) if video.video_id not in seen]
+    queries = np.array(unseen or range(len(videos)), dtype=np.intp)
+    everyone = np.arange(len(videos))
+    means = group_means(features, owner, len(videos))  # (V, D)
+    ranking = cosine_ranking(means[queries], means, config.seed)  # (Q, V)
+    others = np.stack([row[row != query] for row, query in zip(ranking, queries, strict=True)])  # (Q, V - 1)
+    return nearest(videos, queries, everyone, others, config.neighbour_queries, config.seed)
 
 
 def _correct(query: Video, found: Video) -> bool | None:

@@ -1,0 +1,129 @@
+"""The protocols on feature sets whose answer is known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from chronav.errors import CallError
+from evaluation.config import EvaluateConfig
+from evaluation.protocols import PROTOCOLS, protocol_named
+from evaluation.protocols.base import FoldData
+from evaluation.protocols.linear import draw_stratified
+
+CONFIG = EvaluateConfig(bootstrap=100)
+CLASSES, VIDEOS, CLIPS = 5, 30, 3
+
+
+def fold_data(test_share: float = 0.4) -> FoldData:
+    labels = np.repeat([f"class{c}" for c in range(CLASSES)], VIDEOS).astype(object)
+    number = np.tile(np.arange(VIDEOS), CLASSES)
+    test = number < test_share * VIDEOS
+    owner = np.repeat(np.arange(labels.size), CLIPS)
+    groups = np.array([f"g{n // 2}" for n in number], dtype=object)
+    return FoldData(labels, groups, np.flatnonzero(~test), np.flatnonzero(test), owner)
+
+
+def separable(data: FoldData, rng: np.random.Generator) -> np.ndarray:
+    directions = rng.normal(size=(CLASSES, 16)) * 4
+    number = np.array([int(label[-1]) for label in data.labels])
+    x = directions[number[data.owner]] + rng.normal(size=(data.owner.size, 16))
+    return x.astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["retrieval", "linear", "audio"])
+def test_separable_features_score_one_and_shuffled_labels_chance(name: str) -> None:
+    data, rng = fold_data(), np.random.default_rng(0)
+    features = separable(data, rng)
+    method = protocol_named(name)
+    right = method.measure(data, features, CONFIG).metrics[method.main]
+    assert right.values.mean() == 1.0
+    assert right.videos.tolist() == data.test.tolist()
+    shuffled = replace(data, labels=rng.permutation(data.labels))
+    wrong = method.measure(shuffled, features, CONFIG).metrics[method.main].values.mean()
+    chance = method.without_features(shuffled)["chance"][method.main]
+    assert chance == pytest.approx(0.2, abs=0.02)
+    assert abs(wrong - chance) < 4 * np.sqrt(chance * (1 - chance) / data.test.size)
+
+
+def test_no_test_item_takes_part_in_training() -> None:
+    """What the test videos look like changes no score of any other."""
+    data, rng = fold_data(), np.random.default_rng(1)
+    features = separable(data, rng) + rng.normal(size=(data.owner.size, 16)).astype(np.float32) * 6
+    spoilt = features.copy()
+    others = np.isin(data.owner, data.test[1:])
+    spoilt[others] = rng.normal(size=(int(others.sum()), 16)) * 100
+    only_first = replace(data, test=data.test[:1])
+    for name in ("linear", "retrieval"):
+        method = PROTOCOLS[name]
+        full, kept = (method.measure(data, x, CONFIG) for x in (features, spoilt))
+        assert full.numbers == kept.numbers  # the C that was chosen
+        alone = method.measure(only_first, features, CONFIG)
+        assert full.metrics[method.main].values[0] == kept.metrics[method.main].values[0]
+        assert full.metrics[method.main].values[0] == alone.metrics[method.main].values[0]
+
+
+def test_video_scores_are_averaged_over_clips() -> None:
+    """Two clips of three point the right way, the third is wrong: a clip accuracy of 2/3, a video accuracy of 1."""
+    data = fold_data()
+    number = np.array([int(label[-1]) for label in data.labels])[data.owner]
+    third = np.arange(data.owner.size) % CLIPS == 2
+    in_test = np.isin(data.owner, data.test)
+    number = np.where(third & in_test, (number + 1) % CLASSES, number)
+    features = (
+        np.eye(CLASSES)[number] + 1e-3 * np.random.default_rng(0).normal(size=(number.size, CLASSES))
+    ) * 3
+    found = PROTOCOLS["linear"].measure(data, features.astype(np.float32), CONFIG).metrics
+    assert found["top1_clip"].values.mean() == pytest.approx(2 / 3)
+    assert found["top1_video"].values.mean() == 1.0
+    assert found["top1_clip"].videos.size == data.test.size * CLIPS
+
+
+def test_retrieval_leaves_out_ranks_beyond_the_gallery() -> None:
+    data = fold_data(test_share=0.9)
+    assert data.train.size == 15
+    found = PROTOCOLS["retrieval"].measure(data, separable(data, np.random.default_rng(0)), CONFIG)
+    assert list(found.metrics) == ["R@1", "R@5", "R@10"]
+    assert found.remarks == ["R@20, R@50 left out: the gallery holds 15 videos."]
+    assert list(PROTOCOLS["retrieval"].without_features(data)["chance"]) == ["R@1", "R@5", "R@10"]
+
+
+def test_few_labels_are_drawn_several_times() -> None:
+    data, rng = fold_data(), np.random.default_rng(2)
+    noisy = separable(data, rng) + 8 * rng.normal(size=(data.owner.size, 16)).astype(np.float32)
+    config = CONFIG.model_copy(update={"labels": 10, "draws": 4})
+    found = PROTOCOLS["linear"].measure(data, noisy, config)
+    assert 0.2 < found.numbers["top1_video_10_labels"] < found.metrics["top1_video"].values.mean()
+    assert found.numbers["top1_video_10_labels_std"] > 0
+    assert found.numbers == PROTOCOLS["linear"].measure(data, noisy, config).numbers
+
+
+def test_more_labels_than_training_videos_are_refused() -> None:
+    data = fold_data()
+    with pytest.raises(CallError, match="91 labels asked for, the training split holds 90"):
+        PROTOCOLS["linear"].check(data, CONFIG.model_copy(update={"labels": 91}))
+    one_class = replace(data, train=data.train[:5])
+    with pytest.raises(CallError, match="two classes"):
+        PROTOCOLS["audio"].check(one_class, CONFIG)
+
+
+def test_stratified_draws() -> None:
+    labels = np.array(["a"] * 50 + ["b"] * 50 + ["c"] * 2, dtype=object)
+    counts = [Counter(labels[draw_stratified(labels, 12, np.random.default_rng(s))]) for s in range(20)]
+    assert all(count["c"] == 2 and count["a"] == count["b"] == 5 for count in counts)
+    assert draw_stratified(labels, 102, np.random.default_rng(0)).tolist() == list(range(102))
+    draws = {tuple(draw_stratified(labels, 6, np.random.default_rng(s))) for s in range(10)}
+    assert len(draws) == 10
+    spare = Counter(labels[draw_stratified(labels, 2, np.random.default_rng(s))][0] for s in range(40))
+    assert len(spare) > 1
+
+
+def test_majority_class() -> None:
+    labels = np.array(["a", "a", "b", "a", "b", "b", "b"], dtype=object)
+    data = FoldData(labels, labels, np.arange(3), np.arange(3, 7), np.arange(7))
+    baselines = PROTOCOLS["linear"].without_features(data)
+    assert baselines["majority_class"] == {"top1_video": 0.25}
+    assert baselines["chance"]["top1_video"] == 0.5

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from evaluation import classifier
+from evaluation.classifier import choose_c, class_scores, fit
+
+GRID = [0.0001, 0.01, 1.0]
+
+
+def blobs(rng: np.random.Generator, n: int, noise: float) -> tuple[np.ndarray, np.ndarray]:
+    y = np.array(["a", "b", "c"])[np.arange(n) % 3]
+    centres = {"a": [3.0, 0, 0, 0], "b": [0, 3.0, 0, 0], "c": [0, 0, 3.0, 0]}
+    x = np.array([centres[label] for label in y]) + noise * rng.normal(size=(n, 4))
+    return x.astype(np.float32), y
+
+
+def test_fit_is_logistic_regression_on_standardised_features() -> None:
+    x, y = blobs(np.random.default_rng(0), 90, 2.0)
+    x = x * [1, 10, 100, 1000] + 5
+    scores, classes = class_scores(fit(x, y, 0.1), x)
+    plain = LogisticRegression(C=0.1, max_iter=1000).fit(StandardScaler().fit_transform(x), y)
+    assert classes.tolist() == ["a", "b", "c"]
+    assert scores == pytest.approx(plain.predict_proba(StandardScaler().fit_transform(x)), abs=1e-3)
+
+
+def test_groups_are_never_torn_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = blobs(np.random.default_rng(1), 90, 1.0)
+    groups = np.repeat(np.arange(15), 6)
+    tags = np.column_stack([x, np.arange(90)]).astype(np.float32)  # the last column says which row it is
+    seen: list[tuple[set, set]] = []
+    real_fit = classifier.fit
+
+    class Spy:
+        def __init__(self, rows: np.ndarray, classes: np.ndarray, c: float) -> None:
+            self.trained = {int(groups[int(row[-1])]) for row in rows}
+            self.model = real_fit(rows, classes, c)
+
+        def predict(self, rows: np.ndarray) -> np.ndarray:
+            seen.append((self.trained, {int(groups[int(row[-1])]) for row in rows}))
+            return self.model.predict(rows)
+
+    monkeypatch.setattr(classifier, "fit", Spy)
+    choose_c(tags, y, groups, GRID, 3, 0)
+    assert len(seen) == len(GRID) * 3
+    for trained, held_out in seen:
+        assert not trained & held_out
+        assert trained | held_out == set(range(15))
+
+
+def test_choice_is_that_of_a_grid_search() -> None:
+    chosen = set()
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        x, y = blobs(rng, 120, 1.5 if seed % 2 else 6.0)
+        x = np.hstack([x, rng.normal(size=(120, 60))]).astype(np.float32)
+        groups = rng.permutation(np.repeat(np.arange(30), 4))
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+        folds = StratifiedGroupKFold(3, shuffle=True, random_state=0)
+        search = GridSearchCV(model, {"logisticregression__C": GRID}, cv=folds).fit(x, y, groups=groups)
+        choice = choose_c(x, y, groups, GRID, 3, 0)
+        assert choice == classifier.Choice(search.best_params_["logisticregression__C"], validated=True)
+        chosen.add(choice.c)
+    assert len(chosen) > 1
+
+
+def test_ties_take_the_stronger_regularisation() -> None:
+    x, y = blobs(np.random.default_rng(3), 60, 0.01)
+    choice = choose_c(x, y, np.arange(60), [1.0, 0.1, 0.5], 3, 0)
+    assert (choice.c, choice.validated) == (0.1, True)
+
+
+def test_too_few_groups_to_choose() -> None:
+    x, y = blobs(np.random.default_rng(4), 30, 0.1)
+    assert choose_c(x, y, np.zeros(30), GRID, 3, 0) == classifier.Choice(0.01, validated=False)
+    one_class_left = np.array([0] * 10 + [1] * 20)
+    y = np.array(["a"] * 10 + ["b"] * 20)
+    assert not choose_c(x, y, one_class_left, GRID, 3, 0).validated
