@@ -84,13 +84,13 @@ def read_media(path: str, sample_rate: int) -> Media:
         if video is None and audio is None:
             raise BadMedia(Status.REJECTED, Reason.NO_VIDEO, "neither video nor sound in this file")
         packets, reader = _read_packets(container, video, audio, sample_rate)
-        listed = video.frames if video is not None else 0
         media = Media(
             video=_video_stream(video, packets) if video is not None else None,
             sound=reader.finish() if reader is not None else None,
             sound_error=reader.error if reader is not None else None,
         )
-    _judge(media, packets, listed)
+        _judge(media, packets)
+        _look_for_loss(media, packets, video)
     return media
 
 
@@ -177,16 +177,26 @@ def _rate(frames: int, duration_s: float, announced: Any) -> float:
     )
 
 
-def _judge(media: Media, packets: _Packets, listed: int) -> None:
-    """Name what is missing: raises `BadMedia` where nothing is left, else notes a warning."""
+def _judge(media: Media, packets: _Packets) -> None:
+    """Raise `BadMedia` where nothing is left."""
+    if packets.times and media.video is None:
+        raise BadMedia(Status.FAILED, Reason.CORRUPT_FRAMES, "no frame can be decoded")
     if media.video is None and media.sound is None:
         detail = media.sound_error or "neither a frame nor a sound can be decoded"
         raise BadMedia(Status.FAILED, Reason.UNREADABLE, detail)
-    if packets.times and media.video is None:
-        raise BadMedia(Status.FAILED, Reason.CORRUPT_FRAMES, "no frame can be decoded")
-    # A packet that is cut off counts as missing.
+
+
+def _look_for_loss(media: Media, packets: _Packets, stream: Any) -> None:
+    """Note a warning where the video has fewer frames than its header announces, or damaged ones.
+
+    The count alone does not tell: AVI counts frames that were dropped on purpose, MP4 those that an edit
+    list takes away. So the time that the header announces must be missing, too.
+    """
+    if media.video is None:
+        return
     found = len(packets.times) + packets.extra + packets.untimed
-    if listed > found:
-        media.warnings[Reason.TRUNCATED] = f"{found} of {listed} announced frames are there"
+    announced_s = float(((stream.start_time or 0) + (stream.duration or 0)) * stream.time_base)
+    if stream.frames > found and announced_s > media.video.end_s + 2 / media.video.rate:
+        media.warnings[Reason.TRUNCATED] = f"{found} of {stream.frames} announced frames are there"
     elif packets.corrupt:
         media.warnings[Reason.CORRUPT_FRAMES] = f"{packets.corrupt} damaged packets"

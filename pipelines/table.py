@@ -11,7 +11,11 @@ from deltalake.exceptions import TableNotFoundError
 
 from chronav import storage
 from chronav.errors import CallError
-from pipelines.schema import META_COLUMNS
+from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, META_COLUMNS
+
+_COLUMN_TYPES = {
+    field.name: field.with_nullable(True) for schema in (LEDGER_SCHEMA, CLIP_SCHEMA) for field in schema
+}
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,11 @@ def data_files(table: DeltaTable) -> list[str]:
 
 
 def read_meta(table: DeltaTable, columns: tuple[str, ...] = META_COLUMNS) -> pa.Table:
-    """The small columns of all rows, in order of (data file, row)."""
-    parts = [_read_columns(path, columns) for path in data_files(table)]
-    return pa.concat_tables(parts) if parts else pa.table({name: [] for name in columns})
+    """The small columns of all rows of a clip table or ledger, in order of (data file, row)."""
+    schema = pa.schema([_COLUMN_TYPES[name] for name in columns])
+    # Files that deltalake itself wrote, in a merge, come back with string views: one type for all.
+    parts = [_read_columns(path, columns).cast(schema) for path in data_files(table)]
+    return pa.concat_tables(parts) if parts else schema.empty_table()
 
 
 def row_groups(table: DeltaTable) -> list[RowGroup]:
