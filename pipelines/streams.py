@@ -196,7 +196,8 @@ def _look_for_loss(media: Media, packets: _Packets, stream: Any) -> None:
         return
     found = len(packets.times) + packets.extra + packets.untimed
     announced_s = float(((stream.start_time or 0) + (stream.duration or 0)) * stream.time_base)
-    if stream.frames > found and announced_s > media.video.end_s + 2 / media.video.rate:
+    spare_s = 2 / media.video.rate if media.video.rate else 0.0
+    if stream.frames > found and announced_s > media.video.end_s + spare_s:
         media.warnings[Reason.TRUNCATED] = f"{found} of {stream.frames} announced frames are there"
     elif packets.corrupt:
         media.warnings[Reason.CORRUPT_FRAMES] = f"{packets.corrupt} damaged packets"
