@@ -64,7 +64,8 @@ class _Pictures:
         self._values = values
 
     def __getitem__(self, index: int) -> Any:
-        return self._values[index].as_buffer()
+        # Arrow's buffers call themselves signed, which JPEG decoders refuse.
+        return memoryview(self._values[index].as_buffer()).cast("B")
 
 
 def decode_piece(piece: Piece, config: PretrainConfig, sample_rate: int) -> list[tuple[int, Sample | None]]:

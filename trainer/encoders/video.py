@@ -1,23 +1,22 @@
-"""R(2+1)D at any width (Tran et al., CVPR 2018), for machines where the full network is too slow."""
+"""A small R(2+1)D (after Tran et al., CVPR 2018), for machines where the full network is too slow.
+
+Unlike the original it has as many channels between space and time as behind them, not as many as would keep the
+parameter count of a full 3x3x3 convolution: on a CPU that halves the time of a step.
+"""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 
-def _factored(inside: int, outside: int, middle: int, stride: int, stride_t: int) -> nn.Sequential:
+def _factored(inside: int, outside: int, stride: int, stride_t: int) -> nn.Sequential:
     """A 3x3x3 convolution as space, then time."""
     return nn.Sequential(
-        nn.Conv3d(inside, middle, (1, 3, 3), (1, stride, stride), (0, 1, 1), bias=False),
-        nn.BatchNorm3d(middle),
+        nn.Conv3d(inside, outside, (1, 3, 3), (1, stride, stride), (0, 1, 1), bias=False),
+        nn.BatchNorm3d(outside),
         nn.ReLU(inplace=True),
-        nn.Conv3d(middle, outside, (3, 1, 1), (stride_t, 1, 1), (1, 0, 0), bias=False),
+        nn.Conv3d(outside, outside, (3, 1, 1), (stride_t, 1, 1), (1, 0, 0), bias=False),
     )
-
-
-def _middle(inside: int, outside: int) -> int:
-    """Channels between the two factors that keep the parameter count of a full 3x3x3 convolution."""
-    return (inside * outside * 27) // (inside * 9 + outside * 3)
 
 
 class Block(nn.Module):
@@ -25,10 +24,9 @@ class Block(nn.Module):
 
     def __init__(self, inside: int, outside: int, stride: int, stride_t: int) -> None:
         super().__init__()
-        middle = _middle(inside, outside)
-        self.first = _factored(inside, outside, middle, stride, stride_t)
+        self.first = _factored(inside, outside, stride, stride_t)
         self.norm1 = nn.BatchNorm3d(outside)
-        self.second = _factored(outside, outside, _middle(outside, outside), 1, 1)
+        self.second = _factored(outside, outside, 1, 1)
         self.norm2 = nn.BatchNorm3d(outside)
         self.relu = nn.ReLU(inplace=True)
         self.skip: nn.Module = nn.Identity()
@@ -45,7 +43,7 @@ class Block(nn.Module):
 
 
 class R2Plus1D(nn.Module):
-    """A small R(2+1)D: one block a stage, channels doubling from `width`; time is halved in the last two stages."""
+    """One block a stage, channels doubling from `width`; time is halved in the last two stages."""
 
     def __init__(self, width: int, stages: int) -> None:
         super().__init__()
