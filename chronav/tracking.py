@@ -94,6 +94,14 @@ class Run:
         """Store a table (column name -> values) as the artifact `name`, which ends in .json."""
         self._client.log_table(self.run_id, dict(columns), name)
 
+    def history(self) -> list[dict[str, float]]:
+        """All logged metrics, one dict a step: `{"step": 20, "loss/total": 3.1, ...}`, in order of steps."""
+        steps: dict[int, dict[str, float]] = {}
+        for name in self._client.get_run(self.run_id).data.metrics:
+            for metric in self._client.get_metric_history(self.run_id, name):
+                steps.setdefault(metric.step, {"step": metric.step})[name] = metric.value
+        return [steps[step] for step in sorted(steps)]
+
     def finish(self, status: str = "FINISHED") -> None:
         """End the run: `FINISHED`, `FAILED` or `KILLED`."""
         self._client.set_terminated(self.run_id, status=status)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import pyarrow as pa
+import ray
+import ray.data
 
+from chronav.cluster import quiet_ray_data
 from pipelines.table import read_row_group
 from trainer.batch import Batch, collate
 from trainer.config import PretrainConfig
@@ -27,8 +32,7 @@ _COLUMNS = [
     "audio_valid_start_s",
     "audio_valid_end_s",
 ]
-# Pieces a task decodes: few enough that the first batch comes soon, enough to hide a task's own cost.
-_PIECES_A_TASK = 2
+_LEAST_A_ROUND = 8
 
 
 def shape_of(config: PretrainConfig) -> Shape:
@@ -114,7 +118,8 @@ def train_batches(
     each = config.lanes // config.workers
     lanes = range(rank * each, (rank + 1) * each)
     pieces = worker_pieces(groups, config.seed, shape, lanes, first_step, config.steps)
-    rows = _stream([pickle.dumps(piece) for piece in pieces], _DecodePieces(config, sample_rate))
+    jobs = (pickle.dumps(piece) for piece in pieces)
+    rows = _stream(jobs, _DecodePieces(config, sample_rate), a_round=max(each, _LEAST_A_ROUND))
     for samples in assemble(rows, lanes, shape.per_lane):
         yield collate(samples, config)
 
@@ -129,7 +134,7 @@ def heldout_batches(
             jobs.append(pickle.dumps((group, first)))
         first += len(group.rows)
     waiting: list[Sample] = []
-    for _, sample in _stream(jobs, _DecodeHeldout(config, sample_rate)):
+    for _, sample in _stream(iter(jobs), _DecodeHeldout(config, sample_rate), _LEAST_A_ROUND):
         if sample is not None:
             waiting.append(sample)
         if len(waiting) == batch_size:
@@ -181,20 +186,31 @@ def _packed(samples: list[tuple[int, Sample | None]]) -> pa.Table:
     return pa.table({"lane": pa.array(lanes, pa.int32()), "sample": pa.array(blobs, pa.large_binary())})
 
 
-def _stream(jobs: list[bytes], task: Any) -> Iterator[tuple[int, Sample | None]]:
-    """Run `task` over `jobs` in Ray Data and give the results in the jobs' order."""
-    if not jobs:
-        return
-    import ray.data
+def _stream(jobs: Iterator[bytes], task: Any, a_round: int) -> Iterator[tuple[int, Sample | None]]:
+    """Run `task` over `jobs` in Ray Data and give the results in the jobs' order.
 
-    from chronav.cluster import quiet_ray_data
+    `a_round` jobs are decoded while the results of the round before are used: so two rounds bound the memory. (One
+    long stream would rely on Ray Data's back-pressure, whose scheduler spins, in this process, on results that are
+    ready and not yet wanted: measured, it cost two thirds of the training speed on two cores.)
+    """
+    rounds = iter(lambda: list(itertools.islice(jobs, a_round)), [])
+    with ThreadPoolExecutor(max_workers=1) as ahead:
+        first = next(rounds, None)
+        pending = ahead.submit(_decode_round, first, task) if first else None
+        while pending is not None:
+            blocks = pending.result()
+            following = next(rounds, None)
+            pending = ahead.submit(_decode_round, following, task) if following else None
+            for block in blocks:
+                table = ray.get(block)
+                for lane, blob in zip(table.column("lane").to_pylist(), table.column("sample"), strict=True):
+                    yield lane, pickle.loads(blob.as_buffer())
 
+
+def _decode_round(jobs: list[bytes], task: Any) -> list[Any]:
+    """References to the tables of a round's results, in order."""
     quiet_ray_data()
     ray.data.DataContext.get_current().execution_options.preserve_order = True
-    blocks = max(1, -(-len(jobs) // _PIECES_A_TASK))
-    table = pa.table({"job": pa.array(jobs, pa.binary())})
-    dataset = ray.data.from_arrow(table).repartition(blocks).materialize()
+    dataset = ray.data.from_arrow([pa.table({"job": pa.array([job], pa.binary())}) for job in jobs])
     results = dataset.map_batches(task, batch_format="pyarrow", batch_size=None, num_cpus=1)
-    for batch in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=2):
-        for lane, blob in zip(batch.column("lane").to_pylist(), batch.column("sample"), strict=True):
-            yield lane, pickle.loads(blob.as_buffer())
+    return results.materialize().to_arrow_refs()

@@ -1,0 +1,182 @@
+"""The demo: a world, a table, a representation, its numbers, and one page that shows them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import Field
+
+from chronav import storage, tracking
+from chronav.config import Config, build
+from chronav.errors import CallError
+from chronav.outcome import Outcome
+from chronav.progress import format_seconds, say
+from chronav.services import load
+
+# The tiny recipe looks at small grey-free pictures and sound below 4 kHz: nothing larger need be stored.
+_TABLE = {"short_side": 40, "sample_rate": 8000}
+
+
+class DemoConfig(Config):
+    """Size and budget of the demo."""
+
+    videos_per_class: int = Field(40, ge=5, description="videos of each class of the generated world")
+    groups_per_class: int = Field(
+        10, ge=5, description="groups of each class; a fifth of them is for testing"
+    )
+    steps: int = Field(700, ge=1, description="pre-training steps")
+    clips: int = Field(5, ge=1, description="clips a video in the evaluations")
+    labels: int = Field(50, ge=2, description="labelled videos of the few-label probe")
+    seed: int = Field(0, ge=0, description="of the world, of pre-training and of the evaluations")
+
+
+def demo(out: str, data: str | None, config: DemoConfig) -> Outcome:
+    """Run everything into the folder `out`; with `data`, on the user's own folder of videos.
+
+    Raises `CallError` where `out` holds an earlier demo or `data` is no folder.
+    """
+    if storage.exists(out) and any(True for _ in storage.list_files(out)):
+        raise CallError(f"'{out}' exists; remove it or name another --out", code="exists", path=out)
+    if data is not None and not storage.is_dir(data):
+        raise CallError(f"'{data}' is not a folder", code="missing_folder", path=data)
+    parts = _Parts()
+    table = storage.join(out, "clips.delta")
+    # One Ray for all jobs: starting one takes several seconds each time.
+    with parts.timed("start Ray"):
+        ray = load("chronav.cluster").connected(min_cpus=4)
+        ray.__enter__()
+    try:
+        outcome = _own_data(out, table, data, config, parts) if data else _world(out, table, config, parts)
+    finally:
+        ray.__exit__(None, None, None)
+    report = storage.absolute(storage.join(out, "report.html"))
+    _write_report(report, table, outcome, parts, data)
+    return {
+        **outcome,
+        "report": report,
+        "seconds": {**parts.seconds, "total": sum(parts.seconds.values())},
+        "summary": _summary(outcome, report, parts),
+    }
+
+
+class _Parts:
+    """Says what is being done, and notes how long it took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def timed(self, name: str) -> _Part:
+        return _Part(self, name)
+
+    def run(self, name: str, job: Callable[[], Any]) -> Any:
+        with self.timed(name):
+            return job()
+
+
+class _Part:
+    def __init__(self, parts: _Parts, name: str) -> None:
+        self._parts, self._name = parts, name
+
+    def __enter__(self) -> None:
+        say(f"== {self._name}")
+        self._since = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._parts.seconds[self._name] = time.monotonic() - self._since
+
+
+def _world(out: str, table: str, config: DemoConfig, parts: _Parts) -> dict[str, Any]:
+    world = load("pipelines.world")
+    settings = build(
+        world.WorldConfig,
+        defaults={
+            "videos_per_class": config.videos_per_class,
+            "groups_per_class": config.groups_per_class,
+            "seed": config.seed,
+        },
+    )
+    made = parts.run("make the world", lambda: world.make_world(storage.join(out, "world"), settings))
+    ingested = parts.run("ingest", lambda: _ingest(made.folder, table, "ucf101", made.annotations))
+    trained = parts.run("pre-train", lambda: _pretrain(out, table, config, ["ucf101/1=test"]))
+    settings = _evaluate_config(out, config)
+    run = load("evaluation.job").evaluate
+    evaluations = {
+        protocol: parts.run(
+            f"evaluate: {protocol}",
+            lambda protocol=protocol: run(
+                protocol, trained["export"], table, settings, "ucf101", made.annotations, 1
+            ),
+        )
+        for protocol in ("retrieval", "linear", "audio")
+    }
+    neighbours = evaluations["retrieval"]["neighbours"]
+    return {"ingest": ingested, "pretrain": trained, "evaluate": evaluations, "neighbours": neighbours}
+
+
+def _own_data(out: str, table: str, data: str, config: DemoConfig, parts: _Parts) -> dict[str, Any]:
+    ingested = parts.run("ingest", lambda: _ingest(data, table, "folder", None))
+    trained = parts.run("pre-train", lambda: _pretrain(out, table, config, []))
+    settings = _evaluate_config(out, config)
+    nearest = load("evaluation.job").nearest_videos
+    neighbours = parts.run("find neighbours", lambda: nearest(trained["export"], table, settings))
+    return {"ingest": ingested, "pretrain": trained, "evaluate": {}, "neighbours": neighbours}
+
+
+def _ingest(source: str, table: str, dataset: str, annotations: str | None) -> Outcome:
+    settings = build(load("pipelines.config").IngestConfig, defaults=_TABLE)
+    return load("pipelines.job").ingest(source, table, settings, dataset, annotations)
+
+
+def _pretrain(out: str, table: str, config: DemoConfig, exclude: list[str]) -> Outcome:
+    recipe = load("trainer.recipes").get("tiny")
+    changes = {"steps": config.steps, "seed": config.seed, "heldout_every": max(1, config.steps // 2)}
+    settings = build(load("trainer.config").PretrainConfig, defaults={**recipe, **changes})
+    return load("trainer.job").pretrain([table], storage.join(out, "run"), settings, "tiny", exclude)
+
+
+def _evaluate_config(out: str, config: DemoConfig) -> Any:
+    values = {
+        "clips": config.clips,
+        "labels": config.labels,
+        "seed": config.seed,
+        "out": storage.join(out, "evaluate"),
+        "cache": storage.join(out, "cache"),
+    }
+    return build(load("evaluation.config").EvaluateConfig, defaults=values)
+
+
+def _write_report(report: str, table: str, outcome: dict[str, Any], parts: _Parts, data: str | None) -> None:
+    page = load("evaluation.report")
+    run_id = outcome["pretrain"]["mlflow_run_id"]
+    sheets = load("evaluation.neighbours").neighbour_rows(table, outcome["neighbours"])
+    notes = [
+        "One run with one seed on generated or small data: it shows that learning happens, not how well it can."
+    ]
+    if data is not None:
+        notes.append(
+            "No labels were given, so there is nothing to score: the neighbours are to be looked at."
+        )
+    context = page.DemoContext(
+        title="What chronav learnt from " + ("your videos" if data else "the generated world"),
+        pretrain=outcome["pretrain"],
+        history=tracking.Run(tracking.tracking_uri(), run_id).history(),
+        evaluations=list(outcome["evaluate"].values()),
+        parts_seconds=parts.seconds,
+        neighbours=sheets,
+        command=f"chronav demo --data {data}" if data else "chronav demo",
+        notes=notes,
+    )
+    page.write_demo_report(report, context)
+
+
+def _summary(outcome: dict[str, Any], report: str, parts: _Parts) -> str:
+    lines = [result["summary"] for result in outcome["evaluate"].values()]
+    spent = ", ".join(f"{name} {format_seconds(s)}" for name, s in parts.seconds.items())
+    lines += [
+        f"time: {spent}; together {format_seconds(sum(parts.seconds.values()))}",
+        f"report: {report}",
+        f"MLflow: {tracking.how_to_open()}",
+    ]
+    return "\n".join(lines)
