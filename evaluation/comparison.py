@@ -64,6 +64,9 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [f"{outcome['protocol']} on {outcome['dataset']}: {outcome['export']}"]
     lines += ["  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if "majority_class" in outcome["baselines"]:
+        share = outcome["baselines"]["majority_class"]["top1_video"]
+        lines.append(f"  always the most frequent training class: {share:.2f}")
     lines += [f"protocol: {outcome['protocol_text']}", coverage_text(outcome["coverage"])]
     lines += [f"note: {note}" for note in outcome["notes"]]
     lines.append(f"report: {outcome['report']}")

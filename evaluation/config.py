@@ -20,7 +20,7 @@ class EvaluateConfig(Config):
         2, ge=1, description="processes that decode and embed, a CPU each, if there are as many"
     )
     c_grid: list[float] = Field(
-        [0.001, 0.01, 0.1, 1.0],
+        [0.001, 0.01, 0.1, 1.0, 10.0],
         min_length=1,
         description="inverse regularisation strengths of the linear classifiers, chosen in the training split",
     )

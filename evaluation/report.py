@@ -117,9 +117,10 @@ def write_evaluation_report(
 
 
 def loss_panels(history: Sequence[Mapping[str, float]]) -> list[Panel]:
-    """A chart for each logged loss: every value faint, a moving mean strong."""
+    """A chart for each logged `loss/<name>`: every value faint, a moving mean strong."""
     panels = []
-    for name in _names(history, "loss"):
+    names = dict.fromkeys(name for row in history for name in row if name.startswith("loss/"))
+    for name in sorted(names, key=_loss_place):
         x, y = _series(history, name)
         lines = [Series(x, y, "faint"), Series(x, smoothed(y))]
         panels.append(Panel(_title(name), Markup(line_chart(lines, f"{name} over steps"))))
@@ -129,24 +130,23 @@ def loss_panels(history: Sequence[Mapping[str, float]]) -> list[Panel]:
 def accuracy_panels(
     history: Sequence[Mapping[str, float]], accuracies: Mapping[str, Mapping[str, Any]]
 ) -> list[Panel]:
-    """A chart for each temporal task: accuracy in training (faint), on held-out videos (strong), chance."""
+    """A chart for each temporal task: `train_accuracy/<head>` faint, `heldout/<head>` with dots, and chance."""
     panels = []
-    names = _names(history, "acc")
     for head, title in HEAD_NAMES.items():
-        lines = []
-        for name in (name for name in names if name.rpartition("/")[2] == head):
-            x, y = _series(history, name)
-            held_out = "held" in name or "val" in name
-            lines.append(Series(x, y if held_out else smoothed(y), "main" if held_out else "faint"))
-        if lines:
+        x, y = _series(history, f"train_accuracy/{head}")
+        held_x, held_y = _series(history, f"heldout/{head}")
+        if x or held_x:
+            lines = [Series(x, smoothed(y), "faint"), Series(held_x, held_y, dots=True)]
             chance = accuracies.get(head, {}).get("chance")
             panels.append(Panel(title, Markup(line_chart(lines, f"{title}: accuracy over steps", chance))))
     return panels
 
 
-def _names(history: Sequence[Mapping[str, float]], word: str) -> list[str]:
-    """Names of the metrics that hold `word`, in order of appearance."""
-    return list(dict.fromkeys(name for row in history for name in row if word in name and name != "step"))
+def _loss_place(name: str) -> tuple[int, str]:
+    """The sum first, then the contrastive losses, then the temporal ones."""
+    last = name.rpartition("/")[2]
+    heads = list(HEAD_NAMES)
+    return (0 if last == "total" else 2 + heads.index(last) if last in heads else 1, last)
 
 
 def _series(history: Sequence[Mapping[str, float]], name: str) -> tuple[list[float], list[float]]:
@@ -156,7 +156,8 @@ def _series(history: Sequence[Mapping[str, float]], name: str) -> tuple[list[flo
 
 def _title(name: str) -> str:
     last = name.rpartition("/")[2]
-    return HEAD_NAMES.get(last, last.replace("_", " "))
+    titles = {"total": "Total", "vv": "Contrastive, video / video", "va": "Contrastive, video / sound"}
+    return HEAD_NAMES.get(last) or titles.get(last, last.replace("_", " "))
 
 
 def _strip(head: str, a: Mapping[str, Any]) -> Markup:
@@ -176,6 +177,7 @@ def _evaluation(outcome: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "title": PROTOCOL_NAMES.get(outcome["protocol"], outcome["protocol"]),
         "rows": rows,
+        "majority": outcome["baselines"].get("majority_class", {}).get("top1_video"),
         "protocol": outcome["protocol_text"],
         "coverage": coverage_text(outcome["coverage"]),
         "notes": outcome["notes"],

@@ -14,11 +14,12 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 34, 8, 8, 20
 
 @dataclass(frozen=True)
 class Series:
-    """A line: x (steps) and y of equal length; `style` is a CSS class."""
+    """A line: x (steps) and y of equal length; `style` is a CSS class; `dots` marks every point."""
 
     x: Sequence[float]
     y: Sequence[float]
     style: str = "main"
+    dots: bool = False
 
 
 def line_chart(series: Sequence[Series], label: str, chance: float | None = None) -> str:
@@ -38,12 +39,13 @@ def line_chart(series: Sequence[Series], label: str, chance: float | None = None
         y = _y(chance, low, high)
         body.append(f'<line class="chance" x1="{_LEFT}" x2="{_W - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
     for one in series:
-        points = " ".join(
-            f"{_x(x, right):.1f},{_y(y, low, high):.1f}"
-            for x, y in zip(one.x, one.y, strict=True)
-            if np.isfinite(y)
-        )
-        body.append(f'<polyline class="line {escape(one.style)}" points="{points}"/>')
+        points = [
+            (_x(x, right), _y(y, low, high)) for x, y in zip(one.x, one.y, strict=True) if np.isfinite(y)
+        ]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        body.append(f'<polyline class="line {escape(one.style)}" points="{path}"/>')
+        if one.dots:
+            body += [f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="2.8"/>' for x, y in points]
     return _svg(_W, _H, label, body)
 
 

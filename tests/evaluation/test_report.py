@@ -69,6 +69,7 @@ def outcome(**values: Any) -> dict[str, Any]:
         "baselines": {
             "random_weights": {"top1_video": 0.4, "top1_video_50_labels": 0.3},
             "chance": {"top1_video": 0.1},
+            "majority_class": {"top1_video": 0.17},
         },
         "coverage": {
             "listed": 9,
@@ -90,7 +91,7 @@ def context(tmp_path: Path, jpeg: bytes, **values: Any) -> DemoContext:
         "title": "What <it> learnt",
         "pretrain": {"steps": 1000, "accuracies": accuracies},
         "history": [
-            {"step": s, "loss/total": 9.0 - s, "train_accuracy/speed_v": 0.3, "heldout_accuracy/speed_v": 0.5}
+            {"step": s, "loss/total": 9.0 - s, "train_accuracy/speed_v": 0.3, "heldout/speed_v": 0.5}
             for s in range(5)
         ],
         "evaluations": [outcome()],
@@ -142,10 +143,16 @@ def test_demo_report_of_unlabelled_videos(tmp_path: Path, kit: SimpleNamespace) 
 
 def test_history_is_drawn_by_name(tmp_path: Path) -> None:
     history = context(tmp_path, b"").history
-    assert [panel.title for panel in loss_panels(history)] == ["total"]
+    assert [panel.title for panel in loss_panels(history)] == ["Total"]
+    mixed = [
+        {"step": 1, "loss/order_va": 1.0, "loss/va": 2.0, "loss/speed_v": 1.4, "loss/total": 9.0, "lr": 0.1}
+    ]
+    titles = ["Total", "Contrastive, video / sound", "Speed, video", "Order, video / sound"]
+    assert [panel.title for panel in loss_panels(mixed)] == titles
     (panel,) = accuracy_panels(history, {"speed_v": {"chance": 0.25}})
     assert panel.title == "Speed, video"
     assert panel.svg.count("polyline") == 2
+    assert panel.svg.count('class="dot"') == 5
     assert 'class="chance"' in panel.svg
 
 
@@ -162,6 +169,7 @@ def test_comparison_sets_like_beside_like() -> None:
     assert "0.90 [0.80, 0.95]" in text
     assert "9 listed (official list), 8 found, 1 missing, 4 of 4 test items answerable" in text
     assert "note: 4 test items are few." in text
+    assert "always the most frequent training class: 0.17" in text
 
 
 def unlabelled(name: str, label: str | None) -> Video:
