@@ -101,11 +101,13 @@ def draw_windows(
     `n_frames`, `clip_samples`: length of a video and of an audio clip, in frames and samples at speed 1.
     `target`: the pair to use where it fits; by default one is drawn.
     """
+    room = segment.room()
+    if not (room.has_video() or room.has_audio()):
+        return None
     targets = feasible_targets(segment, config, n_frames, clip_samples)
     if target is not None:
         targets = [target] if target in targets else []
     chosen = int(rng.choice(targets)) if targets else None
-    room = segment.room()
     video_s, audio_s = n_frames / segment.fps, clip_samples / segment.sample_rate
     joint = joint_speeds(room, config.speeds, video_s, audio_s, chosen, config.audio_follows_video)
     if joint is None:

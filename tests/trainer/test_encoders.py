@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from chronav.errors import CallError
+from trainer.config import AudioConfig, VideoConfig
+from trainer.encoders import build_audio_encoder, build_video_encoder
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+@pytest.mark.parametrize("encoder", ["r2plus1d_small", "r2plus1d_18"])
+def test_video_encoders_by_name(encoder, norm):
+    network = build_video_encoder(VideoConfig(encoder=encoder, width=8, stages=3), norm).eval()
+    with torch.inference_mode():
+        features = network(torch.rand(2, 3, 8, 32, 32))
+    assert features.shape == (2, network.dim)
+    has_batch_norm = any(isinstance(m, torch.nn.BatchNorm3d) for m in network.modules())
+    assert has_batch_norm == (norm == "batch")
+
+
+def test_full_width_networks_are_those_of_the_papers():
+    video = build_video_encoder(VideoConfig(), "batch")
+    assert sum(p.numel() for p in video.parameters()) == pytest.approx(31.3e6, rel=0.01)
+    audio = build_audio_encoder(AudioConfig(), "batch")
+    assert sum(p.numel() for p in audio.parameters()) == pytest.approx(11.17e6, rel=0.01)
+
+
+def test_sound_of_any_length_gives_one_feature():
+    network = build_audio_encoder(AudioConfig(width=8, blocks=(1, 1)), "batch").eval()
+    with torch.inference_mode():
+        assert network(torch.rand(2, 40, 50)).shape == network(torch.rand(2, 40, 300)).shape == (2, 16)
+
+
+@pytest.mark.parametrize("name", ["resnet", "nowhere:Net", "torch.nn:Nothing"])
+def test_an_encoder_that_does_not_exist_is_a_wrong_call(name):
+    with pytest.raises(CallError, match="video encoder"):
+        build_video_encoder(VideoConfig(encoder=name), "batch")

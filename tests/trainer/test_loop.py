@@ -1,0 +1,157 @@
+"""The loop without Ray: learning, resuming, failing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import torch
+
+from chronav.errors import JobError
+from pipelines.schema import CLIP_SCHEMA
+from trainer import checkpoint
+from trainer.batch import collate
+from trainer.config import HEADS
+from trainer.input import stored_row
+from trainer.loop import optimise, train
+from trainer.model import AudioVisualModel
+from trainer.optimiser import learning_rate, make_optimiser
+from trainer.sample import decode_audio, make_sample
+from trainer.sound import LogMel
+
+
+@dataclass
+class Recorder:
+    logged: dict[int, dict[str, float]] = field(default_factory=dict)
+    measured: list[int] = field(default_factory=list)
+    saved: list[int] = field(default_factory=list)
+
+    def log(self, step: int, metrics: dict[str, float]) -> None:
+        self.logged[step] = metrics
+
+    def measure(self, step: int) -> None:
+        self.measured.append(step)
+
+    def save(self, step: int) -> None:
+        self.saved.append(step)
+
+
+def batches(kit, config, steps: int, **row):
+    rows = [kit.row(i, sound=i % 3 != 0, **row) for i in range(6)]
+    stored = [stored_row(pa.Table.from_pylist([r], schema=CLIP_SCHEMA), 0) for r in rows]
+    sounds = [decode_audio(s, kit.rate) for s in stored]
+    made = []
+    for step in range(steps):
+        indices = [step * config.batch_size + i for i in range(config.batch_size)]
+        samples = [make_sample(stored[i % 6], sounds[i % 6], i, config, kit.rate) for i in indices]
+        made.append(collate([s for s in samples if s is not None], config))
+    return made
+
+
+def fresh(kit, config):
+    torch.manual_seed(config.seed)
+    model = AudioVisualModel(config)
+    return model, LogMel(config.audio, kit.rate), make_optimiser(model, config)
+
+
+def test_the_first_temporal_losses_are_logarithms_of_the_class_counts(kit):
+    config = kit.toy_config()
+    model, log_mel, optimiser = fresh(kit, config)
+    terms, _, _ = optimise(model, log_mel, optimiser, batches(kit, config, 1)[0], config, 0)
+    for name, classes in zip(HEADS, (4, 4, 2, 2, 3, 3, 3), strict=True):
+        if float(terms[name].count):
+            assert float(terms[name].value) == pytest.approx(math.log(classes), rel=1e-6), name
+    assert float(terms["speed_v"].count) == 2 * config.batch_size
+    assert float(terms["order_vv"].count + terms["order_aa"].count + terms["order_va"].count) == 8
+
+
+def test_a_run_interrupted_and_resumed_equals_an_undisturbed_one(kit, tmp_path):
+    config = kit.toy_config("log_every=1")
+    data = batches(kit, config, 6)
+    whole = Recorder()
+    model, log_mel, optimiser = fresh(kit, config)
+    train(model, log_mel, optimiser, iter(data), config, torch.device("cpu"), 0, whole)
+    assert (whole.measured, whole.saved) == ([6], [3, 6])
+
+    first = config.model_copy(update={"steps": 6})
+    model, log_mel, optimiser = fresh(kit, config)
+    stopped = Recorder()
+    with pytest.raises(StopIteration):  # the stream ends after three steps, as if the worker had died
+        train(model, log_mel, optimiser, iter(data[:3]), first, torch.device("cpu"), 0, stopped)
+    progress = checkpoint.Progress(step=3, config_digest=checkpoint.digest(config))
+    checkpoint.save(Path(tmp_path), model, optimiser, progress)
+
+    torch.manual_seed(99)
+    model = AudioVisualModel(config)
+    optimiser = make_optimiser(model, config)
+    assert checkpoint.load(Path(tmp_path), model, optimiser, torch.device("cpu")).step == 3
+    resumed = Recorder()
+    train(model, log_mel, optimiser, iter(data[3:]), config, torch.device("cpu"), 3, resumed)
+    for step in (4, 5, 6):
+        for name, value in resumed.logged[step].items():
+            if not name.startswith("throughput"):
+                assert value == pytest.approx(whole.logged[step][name], abs=1e-5), (step, name)
+
+
+def test_the_objective_falls_on_a_batch_seen_again_and_again(kit):
+    config = kit.toy_config("steps=40", "warmup_steps=1")
+    recorder = Recorder()
+    model, log_mel, optimiser = fresh(kit, config)
+    train(
+        model,
+        log_mel,
+        optimiser,
+        iter(batches(kit, config, 1) * 40),
+        config,
+        torch.device("cpu"),
+        0,
+        recorder,
+    )
+    assert recorder.logged[40]["loss/total"] < 0.8 * recorder.logged[2]["loss/total"]
+
+
+def test_a_loss_that_is_not_finite_names_step_term_and_clips(kit):
+    config = kit.toy_config()
+    model, log_mel, optimiser = fresh(kit, config)
+    with torch.no_grad():
+        model.speed_v.bias.fill_(torch.nan)
+    with pytest.raises(JobError, match=r"step 5: .*speed_v.*video\d+:0"):
+        optimise(model, log_mel, optimiser, batches(kit, config, 1)[0], config, 5)
+
+
+@pytest.mark.parametrize(
+    "change", [{"n_frames": 0, "frames": []}, {"audio": None, "audio_valid_end_s": None}]
+)
+def test_a_batch_that_lacks_a_modality_trains_the_other(kit, change):
+    config = kit.toy_config()
+    model, log_mel, optimiser = fresh(kit, config)
+    data = [kit.row(i) | change for i in range(4)]
+    stored = [stored_row(pa.Table.from_pylist([r], schema=CLIP_SCHEMA), 0) for r in data]
+    samples = [make_sample(s, decode_audio(s, kit.rate), i, config, kit.rate) for i, s in enumerate(stored)]
+    batch = collate([s for s in samples if s is not None], config)
+    terms, loss, _ = optimise(model, log_mel, optimiser, batch, config, 0)
+    assert torch.isfinite(loss)
+    absent, present = ("v", "a") if "frames" in change else ("a", "v")
+    assert float(terms[f"speed_{absent}"].count) == 0
+    assert float(terms[f"speed_{present}"].count) == 8
+    assert float(terms["va"].count) == 0
+
+
+def test_learning_rate_warms_up_linearly_and_falls_by_half_a_cosine(kit):
+    config = kit.toy_config("steps=110", "warmup_steps=10", "lr=0.4", "lr_batch=16")
+    assert learning_rate(0, config) == pytest.approx(0.02)
+    assert learning_rate(9, config) == pytest.approx(0.2)
+    assert learning_rate(60, config) == pytest.approx(0.1)
+    assert learning_rate(110, config) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_norms_and_biases_do_not_decay(kit):
+    model, _, optimiser = fresh(kit, kit.toy_config())
+    decayed, plain = optimiser.param_groups
+    assert decayed["weight_decay"] == 1e-4
+    assert plain["weight_decay"] == 0
+    assert all(p.ndim > 1 for p in decayed["params"])
+    assert len(decayed["params"]) + len(plain["params"]) == len(list(model.parameters()))
