@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from chronav import load_export, storage
 from chronav.cluster import connected, quiet_ray_data
 from chronav.errors import CallError
@@ -102,12 +100,9 @@ def _measured(task: Measurement, subject: Subject, features: Features) -> dict[s
     method, config = task.method, task.config
     folds = [subject.fold_data(fold, features.owner) for fold in subject.folds]
     say(f"{method.name}: {len(folds)} fold{'s' * (len(folds) > 1)}, pre-trained beside random weights")
-    # Classifiers here are many and small: BLAS threads that wait for a shared core made them 50 times slower.
-    with threadpool_limits(1):
-        found = {
-            name: [method.measure(fold, features.of(name), config) for fold in folds]
-            for name in features.vectors
-        }
+    found = {
+        name: [method.measure(fold, features.of(name), config) for fold in folds] for name in features.vectors
+    }
     blind = [method.without_features(fold) for fold in folds]
     options = (config.bootstrap, config.seed)
     result: dict[str, Any] = {

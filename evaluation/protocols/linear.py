@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from chronav.errors import CallError
 from evaluation.classifier import choose_c, class_scores, fit
@@ -79,8 +80,10 @@ def _probe(
     learn, ask = np.isin(data.owner, train), np.isin(data.owner, data.test)
     x, owner = features[learn], data.owner[learn]
     y, groups = data.labels[owner].astype(str), data.groups[owner].astype(str)
-    choice = choose_c(x, y, groups, config.c_grid, config.inner_folds, config.seed)
-    scores, classes = class_scores(fit(x, y, choice.c), features[ask])  # (N, C), (C,)
+    # The fits are many and small: BLAS threads that wait for a core others use made them 50 times slower.
+    with threadpool_limits(1):
+        choice = choose_c(x, y, groups, config.c_grid, config.inner_folds, config.seed)
+        scores, classes = class_scores(fit(x, y, choice.c), features[ask])  # (N, C), (C,)
     asked = data.owner[ask]
     by_video = group_means(scores, asked, data.labels.size)[data.test]  # (T, C)
     right_clip = classes[scores.argmax(axis=1)] == data.labels[asked]

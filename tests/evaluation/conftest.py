@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import pytest
 import simplejpeg
 import soundfile
 from deltalake import write_deltalake
+from threadpoolctl import threadpool_limits
 
 from pipelines.schema import CLIP_SCHEMA
 
@@ -126,6 +128,13 @@ def make_export(path: Path, seen: tuple[str, ...] = (), **overrides: Any) -> str
 @pytest.fixture(scope="session")
 def tiny_export(tmp_path_factory: pytest.TempPathFactory) -> str:
     return make_export(tmp_path_factory.mktemp("exports") / "tiny", seen=("v_red_g00",))
+
+
+@pytest.fixture
+def one_blas_thread() -> Iterator[None]:
+    """Small fits on a busy machine are quicker so."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

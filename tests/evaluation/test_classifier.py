@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from evaluation import classifier
 from evaluation.classifier import choose_c, class_scores, fit
 
+pytestmark = pytest.mark.usefixtures("one_blas_thread")
 GRID = [0.0001, 0.01, 1.0]
 
 
