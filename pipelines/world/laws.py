@@ -188,7 +188,7 @@ def stick_slip(stage: Stage) -> Motion:
     starts = stage.starts(0.9)
     index, since = stage.since(starts)
     lasting = np.diff(starts, append=starts[-1] + 0.9)
-    quiver = np.exp(-since / 0.07) * np.cos(2 * np.pi * 5.0 * since)
+    quiver = np.exp(-since / SETTLE_S) * np.cos(2 * np.pi * 4.0 * stage.rate * since)
     x = stage.reach(starts)[index] * (since / lasting[index] - 0.5 + quiver)
     creaks = [
         Event(float(end), 0.5, swell_s=0.75 * float(length), rough_hz=22.0 * stage.rate)

@@ -41,7 +41,7 @@ class Timbre:
     decay_s: float
     floor: float
     floor_tilt: float
-    peak: float
+    gain: float
 
 
 def draw_look(rng: np.random.Generator, size: int) -> Look:
@@ -66,7 +66,7 @@ def draw_timbre(rng: np.random.Generator) -> Timbre:
         decay_s=0.09 * rng.uniform(0.8, 1.2),
         floor=10.0 ** (rng.uniform(-40.0, -34.0) / 20.0),
         floor_tilt=rng.uniform(-0.5, 0.5),
-        peak=10.0 ** (rng.uniform(-18.0, -1.0) / 20.0),
+        gain=10.0 ** (rng.uniform(-18.0, 0.0) / 20.0),
     )
 
 

@@ -97,7 +97,8 @@ def _made(folder: str, config: WorldConfig, videos: list[Video]) -> Iterator[Non
     processes = min(config.processes or os.cpu_count() or 1, len(videos))
     if processes == 1:
         for video in videos:
-            yield _make_video(folder, config, video)
+            _make_video(folder, config, video)
+            yield
         return
     # Spawned, not forked: the caller may have threads (Ray, torch), which a fork would copy half-alive.
     context = multiprocessing.get_context("spawn")
@@ -105,7 +106,8 @@ def _made(folder: str, config: WorldConfig, videos: list[Video]) -> Iterator[Non
         jobs = [pool.submit(_make_video, folder, config, video) for video in videos]
         try:
             for job in as_completed(jobs):
-                yield job.result()
+                job.result()
+                yield
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -50,7 +50,7 @@ def _frames(
     movers = len(motion.offsets)
     canvas = np.rint(255 * look.background).astype(np.uint8)[None]  # (1, H, W, 3)
     for thing in look.things[movers:]:
-        still = np.array([rng.uniform(*_START_RADIUS) * clock.size(rng.uniform())])
+        still = rng.uniform(*_START_RADIUS) * clock.size(rng.uniform(size=1))  # like a mover at some instant
         place = rng.uniform(still, 1 - still, (1, 2))
         paste(canvas, thing, config.size * place, config.size * still)
     frames = np.repeat(canvas, config.frames, axis=0)
