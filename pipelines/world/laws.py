@@ -166,7 +166,7 @@ def popping_balloon(stage: Stage) -> Motion:
     growth = stage.reach(starts) / START_REACH
     scale = 0.7 + 0.75 * growth[index] * since / lasting[index]
     tones = [
-        Event(float(end), 0.4, swell_s=0.92 * float(length), octaves=1.0)
+        Event(float(end), 0.25, swell_s=0.92 * float(length), octaves=1.0)
         for end, length in zip(starts[1:], lasting[:-1], strict=True)
     ]
     return Motion(np.zeros((1, len(since), 2)), scale, _hits(starts) + tones)
@@ -191,7 +191,7 @@ def stick_slip(stage: Stage) -> Motion:
     quiver = np.exp(-since / SETTLE_S) * np.cos(2 * np.pi * 4.0 * stage.rate * since)
     x = stage.reach(starts)[index] * (since / lasting[index] - 0.5 + quiver)
     creaks = [
-        Event(float(end), 0.5, swell_s=0.75 * float(length), rough_hz=22.0 * stage.rate)
+        Event(float(end), 0.25, swell_s=0.75 * float(length), rough_hz=22.0 * stage.rate)
         for end, length in zip(starts[1:], lasting[:-1], strict=True)
     ]
     return Motion(_line(x), np.ones_like(x), _hits(starts) + creaks)
@@ -212,7 +212,7 @@ def hopper(stage: Stage) -> Motion:
     crouch = np.clip(since / (since + until - flight[following]), 0.0, 1.0) * (air == 0)
     scale = 1.0 + 0.4 * np.exp(-since / SETTLE_S) - 0.3 * crouch
     cries = [
-        Event(float(land - length), 0.8, swell_s=0.14, octaves=0.8)
+        Event(float(land - length), 0.5, swell_s=0.14, octaves=0.8)
         for land, length in zip(lands, flight, strict=True)
     ]
     offsets = np.stack([x, -height], axis=-1)[None]
