@@ -51,7 +51,7 @@ def test_every_frame_of_a_clip_is_treated_alike():
     drawn = np.stack([draw_video(rng, AugmentConfig(), 26 / 20) for _ in range(16)])
     out = apply_video(canvas(still), torch.from_numpy(drawn), 16)
     assert torch.equal(out, out[:, :, :1].expand_as(out))
-    assert 0 <= float(out.min())
+    assert float(out.min()) >= 0
     assert float(out.max()) <= 1
     assert len({tuple(row) for row in drawn.tolist()}) == 16
 
@@ -61,8 +61,8 @@ def test_drawn_crops_stay_within_the_frame():
     for aspect in (0.5, 1.0, 1.78):
         for _ in range(200):
             left, top, width, height = draw_video(rng, AugmentConfig(), aspect)[:4]
-            assert 0 <= left
-            assert 0 <= top
+            assert left >= 0
+            assert top >= 0
             assert left + width <= 1 + 1e-6
             assert top + height <= 1 + 1e-6
 

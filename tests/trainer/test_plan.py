@@ -21,7 +21,7 @@ def order(first: int, last: int, workers: int = 1, seed: int = 0) -> list[list[t
         pieces = worker_pieces(GROUPS, seed, SHAPE, lanes, first, last)
         rows = ((p.lane, (p.groups[g].path, row, index)) for p in pieces for g, row, index in p.samples)
         parts.append(list(assemble(rows, lanes, SHAPE.per_lane)))
-    return [sum(batch, []) for batch in zip(*parts, strict=True)]
+    return [[sample for part in batch for sample in part] for batch in zip(*parts, strict=True)]
 
 
 def test_an_epoch_takes_every_sample_once_but_for_less_than_a_lane_each():

@@ -1,11 +1,14 @@
 """A small R(2+1)D (after Tran et al., CVPR 2018), for machines where the full network is too slow.
 
-Unlike the original it has as many channels between space and time as behind them, not as many as would keep the
-parameter count of a full 3x3x3 convolution: on a CPU that halves the time of a step.
+Two things differ from the original. There are as many channels between space and time as behind them, not as many
+as would keep the parameter count of a full 3x3x3 convolution: on a CPU that halves the time of a step. And half of
+the stem sees each pixel's deviation from its mean over the clip, normalised by itself: motion then counts as much as
+still appearance from the first step on, which a short run does not discover by itself (measured: docs/learning.md).
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -16,6 +19,14 @@ def _factored(inside: int, outside: int, stride: int, stride_t: int) -> nn.Seque
         nn.BatchNorm3d(outside),
         nn.ReLU(inplace=True),
         nn.Conv3d(outside, outside, (3, 1, 1), (stride_t, 1, 1), (1, 0, 0), bias=False),
+    )
+
+
+def _spatial_stem(outside: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv3d(3, outside, (1, 5, 5), (1, 2, 2), (0, 2, 2), bias=False),
+        nn.BatchNorm3d(outside),
+        nn.ReLU(inplace=True),
     )
 
 
@@ -47,10 +58,9 @@ class R2Plus1D(nn.Module):
 
     def __init__(self, width: int, stages: int) -> None:
         super().__init__()
+        self.still = _spatial_stem(width // 2)
+        self.moving = _spatial_stem(width - width // 2)
         self.stem = nn.Sequential(
-            nn.Conv3d(3, width, (1, 5, 5), (1, 2, 2), (0, 2, 2), bias=False),
-            nn.BatchNorm3d(width),
-            nn.ReLU(inplace=True),
             nn.Conv3d(width, width, (3, 1, 1), 1, (1, 0, 0), bias=False),
             nn.BatchNorm3d(width),
             nn.ReLU(inplace=True),
@@ -68,4 +78,6 @@ class R2Plus1D(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, 3, T, H, W) -> (B, dim)."""
-        return self.blocks(self.stem(clips)).mean(dim=(2, 3, 4))
+        deviation = clips - clips.mean(dim=2, keepdim=True)
+        seen = torch.cat([self.still(clips), self.moving(deviation)], dim=1)
+        return self.blocks(self.stem(seen)).mean(dim=(2, 3, 4))
