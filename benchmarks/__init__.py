@@ -1,0 +1,1 @@
+"""Side-by-side figures and slow proofs; each module runs by itself: `python -m benchmarks.NAME`."""

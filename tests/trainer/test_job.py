@@ -1,0 +1,102 @@
+"""The Ray Train job end to end: losses, accuracies, checkpoint, resume, export. Each `fit` costs tens of seconds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chronav
+from chronav.errors import CallError
+from chronav.tracking import Run, tracking_uri
+from trainer.config import HEADS
+from trainer.job import pretrain
+
+
+@pytest.fixture(scope="module")
+def trained(kit, number_table, ray_local, tmp_path_factory) -> dict:
+    """A run stopped after 4 of its 8 steps' worth, resumed to the end by `--resume auto`."""
+    out = str(tmp_path_factory.mktemp("runs") / "run")
+    # The fixture is made before the store of the first test is set: name one store for both runs.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.getbasetemp()}/mlflow.db")
+        first = pretrain([number_table], out, kit.toy_config("steps=4"), "tiny", ["toy/1=test"])
+        second = pretrain([number_table], out, kit.toy_config("steps=8"), "tiny", ["toy/1=test"], "auto")
+    return {"out": out, "first": first, "second": second}
+
+
+def test_the_outcome_holds_what_the_contract_promises(trained):
+    for outcome in (trained["first"], trained["second"]):
+        assert set(outcome) >= {
+            "steps",
+            "samples",
+            "resumed_from_step",
+            "losses",
+            "accuracies",
+            "checkpoint",
+            "export",
+            "mlflow_run_id",
+            "seconds",
+        }
+        assert set(outcome["accuracies"]) == set(HEADS)
+        assert set(outcome["losses"]) == {*HEADS, "vv", "va", "total"}
+        for accuracy in outcome["accuracies"].values():
+            assert accuracy["n"] > 0
+            assert 0 <= accuracy["low"] <= accuracy["value"] <= accuracy["high"] <= 1
+        json.dumps(outcome)
+    assert (trained["first"]["steps"], trained["first"]["samples"]) == (4, 32)
+    assert Path(trained["second"]["checkpoint"], "state.pt").is_file()
+    assert Path(trained["second"]["checkpoint"]).name.startswith("checkpoint_")
+
+
+def test_a_resumed_run_goes_on_in_the_same_mlflow_run(trained):
+    assert trained["first"]["resumed_from_step"] == 0
+    assert trained["second"]["resumed_from_step"] == 4
+    assert trained["second"]["mlflow_run_id"] == trained["first"]["mlflow_run_id"]
+    history = Run(tracking_uri(), trained["second"]["mlflow_run_id"]).history()
+    assert [h["step"] for h in history if "loss/total" in h] == [2, 4, 6, 8]
+    last = history[-1]
+    for name in ("lr", "throughput/samples_per_s", "loss/vv", "loss/va", "heldout/order_va_chance"):
+        assert name in last, name
+    assert {f"loss/{head}" for head in HEADS} <= {name for h in history for name in h}
+    assert {f"heldout/{head}" for head in HEADS} <= set(last)
+
+
+def test_the_export_embeds_without_ray_or_the_loop(trained, kit):
+    export = chronav.load_export(trained["second"]["export"])
+    rng = np.random.default_rng(0)
+    config = export.config
+    assert (config.fps, config.sample_rate, config.n_frames) == (16.0, kit.rate, 8)
+    assert config.mlflow_run_id == trained["second"]["mlflow_run_id"]
+    video = rng.integers(0, 256, (3, 8, 20, 30, 3), dtype=np.uint8)
+    found = export.embed(video=video, audio=rng.normal(0, 0.1, (2, 2 * kit.rate)).astype(np.float32))
+    assert found.video is not None
+    assert found.audio is not None
+    assert (found.video.shape, found.audio.shape) == ((3, 16), (2, 16))
+    twin = export.random_twin(seed=1).embed(video=video).video
+    assert twin is not None
+    assert not np.allclose(found.video, twin)
+    seen = export.seen_videos()
+    assert seen
+    assert not {"video0", "video5", "video10", "video15"} & seen  # kept out by --exclude
+    with pytest.raises(CallError, match="embed wants video"):
+        export.embed(video=video[:, :4])
+
+
+def test_wrong_calls_write_nothing(kit, number_table, trained, tmp_path):
+    config = kit.toy_config()
+    cases = [
+        (str(tmp_path / "none"), str(tmp_path / "out"), "no", "no clip table"),
+        (number_table, trained["out"], "no", "--resume auto"),
+        (number_table, str(tmp_path / "out"), str(tmp_path / "nothing"), "no checkpoint"),
+        (number_table, trained["out"], "auto", "another config"),
+    ]
+    for table, out, resume, message in cases:
+        changed = kit.toy_config("lr=0.5") if message == "another config" else config
+        with pytest.raises(CallError, match=message):
+            pretrain([table], out, changed, "tiny", [], resume)
+    with pytest.raises(CallError, match="too few"):
+        pretrain([number_table], str(tmp_path / "out"), kit.toy_config("lanes=64", "batch_size=64"), "tiny")
+    assert not (tmp_path / "out").exists()
