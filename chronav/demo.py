@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -102,15 +103,10 @@ def _world(out: str, table: str, config: DemoConfig, parts: _Parts) -> dict[str,
     trained = parts.run("pre-train", lambda: _pretrain(out, table, config, ["ucf101/1=test"]))
     settings = _evaluate_config(out, config)
     run = load("evaluation.job").evaluate
-    evaluations = {
-        protocol: parts.run(
-            f"evaluate: {protocol}",
-            lambda protocol=protocol: run(
-                protocol, trained["export"], table, settings, "ucf101", made.annotations, 1
-            ),
-        )
-        for protocol in ("retrieval", "linear", "audio")
-    }
+    evaluations = {}
+    for protocol in ("retrieval", "linear", "audio"):
+        measure = partial(run, protocol, trained["export"], table, settings, "ucf101", made.annotations, 1)
+        evaluations[protocol] = parts.run(f"evaluate: {protocol}", measure)
     neighbours = evaluations["retrieval"]["neighbours"]
     return {"ingest": ingested, "pretrain": trained, "evaluate": evaluations, "neighbours": neighbours}
 
