@@ -24,8 +24,8 @@ SETTLE_S = 0.12  # relaxation time of kicks, pulses and steps
 class Event:
     """A sound: a `strength` (amplitude) that decays from `time_s` on.
 
-    With `swell_s` > 0 it swells until `time_s` instead and is cut there, gliding up by `octaves`, its
-    amplitude modulated at `rough_hz`.
+    With `swell_s` > 0 it swells until `time_s` instead and is cut there, gliding up by `octaves` about the
+    usual pitch, its amplitude modulated at `rough_hz`.
     """
 
     time_s: float
@@ -188,7 +188,7 @@ def stick_slip(stage: Stage) -> Motion:
     starts = stage.starts(0.9)
     index, since = stage.since(starts)
     lasting = np.diff(starts, append=starts[-1] + 0.9)
-    quiver = np.exp(-since / SETTLE_S) * np.cos(2 * np.pi * 4.0 * stage.rate * since)
+    quiver = np.exp(-since / 0.2) * np.cos(2 * np.pi * 4.0 * stage.rate * since)
     x = stage.reach(starts)[index] * (since / lasting[index] - 0.5 + quiver)
     creaks = [
         Event(float(end), 0.25, swell_s=0.75 * float(length), rough_hz=22.0 * stage.rate)
@@ -235,7 +235,7 @@ def rattle(stage: Stage) -> Motion:
     """Shaken at random in bursts that die away, each a scatter of small knocks."""
     starts = stage.starts(1.0)
     index, since = stage.since(starts)
-    fade_s, shakes_hz = 0.2, 20.0
+    fade_s, shakes_hz = 0.2, 12.0 * stage.rate
     lattice = np.arange(0.0, stage.duration_s + 2 / shakes_hz, 1 / shakes_hz)
     shake = stage.rng.uniform(-1.0, 1.0, (2, len(lattice)))
     jitter = np.stack([np.interp(stage.times, lattice, axis) for axis in shake], axis=-1)  # (T, 2)

@@ -84,8 +84,8 @@ def _swell(event: Event, length: int) -> tuple[np.ndarray, np.ndarray]:
     done = np.arange(length) / length
     wave = event.strength * 10.0 ** (_SWELL_DB * (done - 1) / 20.0)
     if event.rough_hz:
-        wave *= 0.6 + 0.4 * np.sin(2 * np.pi * event.rough_hz * event.swell_s * done)
-    return wave, event.octaves * done
+        wave *= 0.75 + 0.25 * np.sin(2 * np.pi * event.rough_hz * event.swell_s * done)
+    return wave, event.octaves * (done - 0.5)  # about the usual pitch: a mean must not tell the class
 
 
 def _tone(timbre: Timbre, glide: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -96,11 +96,11 @@ def _tone(timbre: Timbre, glide: np.ndarray, sample_rate: int) -> np.ndarray:
     pitch = np.float32(timbre.pitch_hz) * fall * np.exp2(glide)  # (N,) Hz
     turns = np.cumsum(pitch, dtype=np.float64) / sample_rate  # float64: thousands of turns add up
     cutoff = np.interp(u, knots, timbre.cutoff_hz * clock.cutoff(knots)).astype(np.float32)
-    number = np.arange(1, _PARTIALS + 1)
+    number, top = np.arange(1, _PARTIALS + 1), min(_TOP_HZ, 0.45 * sample_rate)
     tone, power = np.zeros((2, len(glide)), np.float32)
     for ratio, weight in zip(number**timbre.stretch, number**-timbre.slope, strict=True):
         frequency = np.float32(ratio) * pitch
-        gain = np.float32(weight) / (1 + np.square(frequency / cutoff)) * (frequency < _TOP_HZ)
+        gain = np.float32(weight) / (1 + np.square(frequency / cutoff)) * (frequency < top)
         phase = ratio * turns
         phase -= np.floor(phase)
         tone += gain * np.sin(np.float32(2 * np.pi) * phase.astype(np.float32))

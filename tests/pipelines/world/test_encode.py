@@ -31,23 +31,26 @@ def decode(data: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
 
 
 def lags(frames: np.ndarray, sound: np.ndarray, sound_start_s: float = 0.0) -> np.ndarray:
-    """Seconds from each of the ten largest sound onsets to the first frame that shows a sudden change near it."""
-    hop = CONFIG.sample_rate // 200
+    """Seconds from each of the five largest sound onsets to the first frame that shows a sudden change near it."""
+    hop = CONFIG.sample_rate // 100
     level = 10 * np.log10(
         np.square(sound[: len(sound) // hop * hop], dtype=np.float64).reshape(-1, hop).mean(1) + 1e-9
     )
     rise = np.diff(level) * (level[1:] > np.percentile(level, 85))
     change = np.abs(np.diff(frames.astype(np.float32), axis=0)).mean(axis=(1, 2, 3))
     found: list[float] = []
+    taken: list[float] = []
     for at in np.argsort(rise)[::-1]:
         onset = sound_start_s + (at + 1) * hop / CONFIG.sample_rate
-        if not 0.5 < onset < CONFIG.duration_s - 0.5:
+        if not 0.5 < onset < CONFIG.duration_s - 0.5 or any(abs(onset - other) < 0.3 for other in taken):
             continue
+        taken.append(onset)
         near = np.arange(int((onset - 0.2) * CONFIG.fps), int((onset + 0.2) * CONFIG.fps) + 1)
         # The change between frames i and i + 1 is seen at frame i + 1.
-        first = near[np.argmax(change[near] > 0.2 * change[near].max())]
+        usual, most = np.median(change[near]), change[near].max()
+        first = near[np.argmax(change[near] > usual + 0.3 * (most - usual))]
         found.append((first + 1) / CONFIG.fps - onset)
-        if len(found) == 10:
+        if len(found) == 5:
             break
     return np.array(found)
 
@@ -60,9 +63,11 @@ def test_sound_onsets_are_seen_within_a_frame(label: str) -> None:
     after = lags(frames, sound, start)
     frame = 1 / CONFIG.fps
     for found in (before, after):
-        # A contact shows in the first frame after it: from 0 to one frame late (5 ms: the onset's own grid).
-        assert -0.01 <= np.median(found) <= frame + 0.01
-        assert np.mean((found > -0.01) & (found < frame + 0.01)) >= 0.7
+        # A contact shows in the first frame after it: up to a frame late, a little more if it moves off slowly.
+        assert len(found) == 5
+        together = (found > -0.01) & (found < frame + 0.02)
+        assert together[0]
+        assert together.sum() >= 4
 
 
 def test_h264_streams() -> None:
