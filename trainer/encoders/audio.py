@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
 
 class AudioResNet(nn.Module):
-    """Pools over time and frequency at the end, so that it takes windows of any length."""
+    """Pools over time and frequency at the end, so that it takes windows of any length.
+
+    A second input channel holds each band's place, -1 to 1: pitch and brightness, which convolution and pooling
+    alone are blind to, are then seen (as in CoordConv, Liu et al., NeurIPS 2018).
+    """
 
     def __init__(self, width: int, blocks: Sequence[int]) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(1, width, 5, 2, 2, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+            nn.Conv2d(2, width, 5, 2, 2, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
         )
         layers: list[nn.Module] = []
         channels = width
@@ -34,4 +39,6 @@ class AudioResNet(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         """(B, bands, frames) -> (B, dim)."""
-        return self.blocks(self.stem(mel.unsqueeze(1))).mean(dim=(2, 3))
+        place = torch.linspace(-1, 1, mel.shape[1], device=mel.device, dtype=mel.dtype)
+        seen = torch.stack([mel, place.view(1, -1, 1).expand_as(mel)], dim=1)  # (B, 2, bands, frames)
+        return self.blocks(self.stem(seen)).mean(dim=(2, 3))
