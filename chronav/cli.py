@@ -54,7 +54,12 @@ def pretrain(
     out: Annotated[str, typer.Option(help="folder of the run: checkpoints and export")] = ...,  # type: ignore[assignment]
     recipe: Annotated[str, typer.Option(help="named defaults: tiny, small, ...")] = "small",
     exclude: Annotated[list[str] | None, typer.Option(help="keep out a split: ucf101/1=test")] = None,
-    resume: Annotated[str, typer.Option(help="auto: go on where the run stopped; no: a new run")] = "no",
+    resume: Annotated[
+        str,
+        typer.Option(
+            help="auto: go on where the run stopped; no: a new run; or the folder of a checkpoint to begin from"
+        ),
+    ] = "no",
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -65,7 +70,7 @@ def pretrain(
         settings = build(load("trainer.config").PretrainConfig, config, overrides or (), recipes.get(recipe))
         return load("trainer.job").pretrain(table, out, settings, recipe, exclude or [], resume)
 
-    _finish(job, _pretrain_summary, as_json)
+    _finish(job, _pretrain_summary, as_json, "add --resume auto to go on from the latest checkpoint")
 
 
 @app.command()
@@ -94,7 +99,9 @@ def evaluate(
 def demo(
     overrides: Overrides = None,
     data: Annotated[str | None, typer.Option(help="your own folder of videos instead of the world")] = None,
-    out: Annotated[str, typer.Option(help="where everything goes")] = "runs/demo",
+    out: Annotated[
+        str | None, typer.Option(help="where everything goes [default: runs/demo, or the next free name]")
+    ] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -104,7 +111,7 @@ def demo(
         demo_module = load("chronav.demo")
         return demo_module.demo(out, data, build(demo_module.DemoConfig, config, overrides or ()))
 
-    _finish(job, _demo_summary, as_json)
+    _finish(job, _demo_summary, as_json, "run it again to begin anew in another folder")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -158,8 +165,13 @@ def _root(
         print(context.get_help())
 
 
-def _finish(job: Callable[[], Outcome], summary: Callable[[Mapping[str, Any]], str], as_json: bool) -> None:
-    code = run_command(job, summary, as_json)
+def _finish(
+    job: Callable[[], Outcome],
+    summary: Callable[[Mapping[str, Any]], str],
+    as_json: bool,
+    go_on: str = "run the same command again to go on",
+) -> None:
+    code = run_command(job, summary, as_json, go_on)
     raise typer.Exit(code)
 
 

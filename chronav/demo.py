@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shlex
 import time
 from collections.abc import Callable
 from functools import partial
@@ -11,12 +13,13 @@ from pydantic import Field
 
 from chronav import storage, tracking
 from chronav.config import Config, build
-from chronav.errors import CallError
+from chronav.errors import CallError, JobError
 from chronav.outcome import Outcome
 from chronav.progress import format_seconds, say
 from chronav.services import load
 
-# The tiny recipe looks at small grey-free pictures and sound below 4 kHz: nothing larger need be stored.
+# The tiny recipe looks at small pictures and at sound below 4 kHz: nothing larger need be stored.
+_LEAST_SEGMENTS = 8
 _TABLE = {"short_side": 40, "sample_rate": 8000}
 
 
@@ -33,11 +36,12 @@ class DemoConfig(Config):
     seed: int = Field(0, ge=0, description="of the world, of pre-training and of the evaluations")
 
 
-def demo(out: str, data: str | None, config: DemoConfig) -> Outcome:
-    """Run everything into the folder `out`; with `data`, on the user's own folder of videos.
+def demo(out: str | None, data: str | None, config: DemoConfig) -> Outcome:
+    """Run everything into the folder `out` (by default a new one below runs/); `data`: the user's own videos.
 
     Raises `CallError` where `out` holds an earlier demo or `data` is no folder.
     """
+    out = out or _free_folder()
     if storage.exists(out) and any(True for _ in storage.list_files(out)):
         raise CallError(f"'{out}' exists; remove it or name another --out", code="exists", path=out)
     if data is not None and not storage.is_dir(data):
@@ -53,7 +57,7 @@ def demo(out: str, data: str | None, config: DemoConfig) -> Outcome:
     finally:
         ray.__exit__(None, None, None)
     report = storage.absolute(storage.join(out, "report.html"))
-    _write_report(report, table, outcome, parts, data)
+    _write_report(report, table, outcome, parts, _command(data, config))
     return {
         **outcome,
         "report": report,
@@ -113,10 +117,21 @@ def _world(out: str, table: str, config: DemoConfig, parts: _Parts) -> dict[str,
 
 def _own_data(out: str, table: str, data: str, config: DemoConfig, parts: _Parts) -> dict[str, Any]:
     ingested = parts.run("ingest", lambda: _ingest(data, table, "folder", None))
-    trained = parts.run("pre-train", lambda: _pretrain(out, table, config, []))
+    if ingested["segments"] < _LEAST_SEGMENTS:
+        raise JobError(
+            f"'{data}' gave {ingested['segments']} segments, the demo needs {_LEAST_SEGMENTS} "
+            f"(files that gave none: {ingested['reasons'] or 'none'})",
+            code="too_little_data",
+        )
+    # One stream is enough for a handful of segments, and several would leave the last of them out.
+    trained = parts.run("pre-train", lambda: _pretrain(out, table, config, [], lanes=1))
     settings = _evaluate_config(out, config)
     nearest = load("evaluation.job").nearest_videos
-    neighbours = parts.run("find neighbours", lambda: nearest(trained["export"], table, settings))
+    try:
+        neighbours = parts.run("find neighbours", lambda: nearest(trained["export"], table, settings))
+    except CallError as error:  # sound alone, or a single video: there are no neighbours to show
+        say(f"no neighbours: {error}")
+        neighbours = []
     return {"ingest": ingested, "pretrain": trained, "evaluate": {}, "neighbours": neighbours}
 
 
@@ -125,9 +140,13 @@ def _ingest(source: str, table: str, dataset: str, annotations: str | None) -> O
     return load("pipelines.job").ingest(source, table, settings, dataset, annotations)
 
 
-def _pretrain(out: str, table: str, config: DemoConfig, exclude: list[str]) -> Outcome:
+def _pretrain(
+    out: str, table: str, config: DemoConfig, exclude: list[str], lanes: int | None = None
+) -> Outcome:
     recipe = load("trainer.recipes").get("tiny")
     changes = {"steps": config.steps, "seed": config.seed, "heldout_every": max(1, config.steps // 2)}
+    if lanes is not None:
+        changes["lanes"] = lanes
     settings = build(load("trainer.config").PretrainConfig, defaults={**recipe, **changes})
     return load("trainer.job").pretrain([table], storage.join(out, "run"), settings, "tiny", exclude)
 
@@ -143,28 +162,41 @@ def _evaluate_config(out: str, config: DemoConfig) -> Any:
     return build(load("evaluation.config").EvaluateConfig, defaults=values)
 
 
-def _write_report(report: str, table: str, outcome: dict[str, Any], parts: _Parts, data: str | None) -> None:
+def _write_report(report: str, table: str, outcome: dict[str, Any], parts: _Parts, command: str) -> None:
     page = load("evaluation.report")
     run_id = outcome["pretrain"]["mlflow_run_id"]
     sheets = load("evaluation.neighbours").neighbour_rows(table, outcome["neighbours"])
     notes = [
         "One run with one seed on generated or small data: it shows that learning happens, not how well it can."
     ]
-    if data is not None:
+    own = not outcome["evaluate"]
+    if own:
         notes.append(
             "No labels were given, so there is nothing to score: the neighbours are to be looked at."
         )
     context = page.DemoContext(
-        title="What chronav learnt from " + ("your videos" if data else "the generated world"),
+        title="What chronav learnt from " + ("your videos" if own else "the generated world"),
         pretrain=outcome["pretrain"],
         history=tracking.Run(tracking.tracking_uri(), run_id).history(),
         evaluations=list(outcome["evaluate"].values()),
         parts_seconds=parts.seconds,
         neighbours=sheets,
-        command=f"chronav demo --data {data}" if data else "chronav demo",
+        command=command,
         notes=notes,
     )
     page.write_demo_report(report, context)
+
+
+def _command(data: str | None, config: DemoConfig) -> str:
+    """The call that made a report, where it differs from the plain one."""
+    changed = [f"{key}={value}" for key, value in config.model_dump(exclude_defaults=True).items()]
+    return shlex.join(["chronav", "demo", *changed, *(["--data", data] if data else [])])
+
+
+def _free_folder() -> str:
+    """runs/demo, or runs/demo-2, … where earlier demos are."""
+    names = ("runs/demo" if n == 1 else f"runs/demo-{n}" for n in itertools.count(1))
+    return next(name for name in names if not storage.exists(name))
 
 
 def _summary(outcome: dict[str, Any], report: str, parts: _Parts) -> str:

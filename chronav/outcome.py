@@ -15,15 +15,21 @@ Outcome = dict[str, Any]
 
 
 def run_command(
-    job: Callable[[], Outcome], summary: Callable[[Mapping[str, Any]], str], as_json: bool
+    job: Callable[[], Outcome],
+    summary: Callable[[Mapping[str, Any]], str],
+    as_json: bool,
+    go_on: str = "run the same command again to go on",
 ) -> int:
-    """Run a job, report its outcome on stdout and return the exit code (0, 1, 2, or 130 for Ctrl-C)."""
+    """Run a job, report its outcome on stdout and return the exit code (0, 1, 2, or 130 for Ctrl-C).
+
+    `go_on` is what to tell a user who interrupted it.
+    """
     try:
         outcome = job()
     except ChronavError as error:
         return report_error(_as_raised(error), as_json)
     except KeyboardInterrupt:
-        message = "interrupted; state is safe, run the same command again to go on"
+        message = f"interrupted; state is safe, {go_on}"
         return _fail({"code": "interrupted", "message": message}, as_json, 130)
     except Exception as error:
         traceback.print_exc()

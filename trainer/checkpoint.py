@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from chronav import storage
@@ -35,6 +36,10 @@ class Progress(Config):
 
     step: int
     config_digest: str
+    data: tuple[str, ...] = Field(
+        strict=False, description="tables with versions, and what was kept out of them"
+    )
+    losses: dict[str, float] = Field(default_factory=dict, description="last logged values")
     mlflow_run_id: str | None = None
 
 

@@ -39,10 +39,12 @@ def gather_rows(rows: Tensor) -> Tensor:
     dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
     sizes = [int(c) for c in counts]
     padded = rows.new_zeros(max(sizes), *rows.shape[1:])
-    if len(rows):
-        padded = torch.cat([rows, padded[len(rows) :]])
+    padded = torch.cat([rows, padded[len(rows) :]])
     parts: Any
     if rows.is_floating_point():
+        if torch.is_grad_enabled() and not padded.requires_grad:
+            # The backward pass is a collective too: a worker without rows must take part in it.
+            padded.requires_grad_()
         from torch.distributed.nn.functional import all_gather
 
         parts = all_gather(padded)

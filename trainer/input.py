@@ -15,7 +15,7 @@ import ray
 import ray.data
 
 from chronav.cluster import quiet_ray_data
-from pipelines.table import read_row_group
+from pipelines.table import RowGroup, read_row_group
 from trainer.batch import Batch, collate
 from trainer.config import PretrainConfig
 from trainer.plan import Piece, Shape, TrainGroup, worker_pieces
@@ -33,6 +33,8 @@ _COLUMNS = [
     "audio_valid_end_s",
 ]
 _LEAST_A_ROUND = 8
+# A task of its own for a handful of samples would cost more than the samples.
+_LEAST_SAMPLES_A_JOB = 64
 
 
 def shape_of(config: PretrainConfig) -> Shape:
@@ -72,17 +74,35 @@ class _Pictures:
         return memoryview(self._values[index].as_buffer()).cast("B")
 
 
-def decode_piece(piece: Piece, config: PretrainConfig, sample_rate: int) -> list[tuple[int, Sample | None]]:
-    """Read a piece's row groups and cut its samples, in order: (lane, sample)."""
-    tables = [read_row_group(group, _COLUMNS) for group in piece.groups]
+def bundles(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Consecutive pieces put together until there are samples enough for a task; a small table has small pieces."""
+    waiting: list[Piece] = []
+    for piece in pieces:
+        waiting.append(piece)
+        if sum(len(p.samples) for p in waiting) >= _LEAST_SAMPLES_A_JOB:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
 
-    @cache  # several samples of a piece may come from one row
-    def opened(group: int, row: int) -> tuple[StoredRow, Any]:
-        stored = stored_row(tables[group], row)
+
+def decode_pieces(
+    pieces: Sequence[Piece], config: PretrainConfig, sample_rate: int
+) -> list[tuple[int, Sample | None]]:
+    """Read the pieces' row groups, each once, and cut the samples, in order: (lane, sample)."""
+
+    @cache
+    def read(group: RowGroup) -> pa.Table:
+        return read_row_group(group, _COLUMNS)
+
+    @cache  # several samples of a bundle may come from one row
+    def opened(group: RowGroup, row: int) -> tuple[StoredRow, Any]:
+        stored = stored_row(read(group), row)
         return stored, decode_audio(stored, sample_rate)
 
     return [
-        (piece.lane, make_sample(*opened(group, row), index, config, sample_rate))
+        (piece.lane, make_sample(*opened(piece.groups[group], row), index, config, sample_rate))
+        for piece in pieces
         for group, row, index in piece.samples
     ]
 
@@ -118,7 +138,7 @@ def train_batches(
     each = config.lanes // config.workers
     lanes = range(rank * each, (rank + 1) * each)
     pieces = worker_pieces(groups, config.seed, shape, lanes, first_step, config.steps)
-    jobs = (pickle.dumps(piece) for piece in pieces)
+    jobs = (pickle.dumps(bundle) for bundle in bundles(pieces))
     rows = _stream(jobs, _DecodePieces(config, sample_rate), a_round=max(each, _LEAST_A_ROUND))
     for samples in assemble(rows, lanes, shape.per_lane):
         yield collate(samples, config)
@@ -164,7 +184,7 @@ class _DecodePieces:
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         for blob in batch.column("job"):
-            yield _packed(decode_piece(pickle.loads(blob.as_py()), self.config, self.sample_rate))
+            yield _packed(decode_pieces(pickle.loads(blob.as_py()), self.config, self.sample_rate))
 
 
 class _DecodeHeldout:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from chronav import storage, tracking
 from chronav.cluster import connected
 from chronav.errors import CallError, ChronavError, JobError
@@ -14,6 +16,7 @@ from trainer import checkpoint
 from trainer.board import Board, Watcher
 from trainer.config import PretrainConfig
 from trainer.export import ExportConfig, ExportedTable
+from trainer.model import AudioVisualModel
 from trainer.plan import lane_length
 from trainer.tables import Exclusion, TrainingData, select_rows
 from trainer.worker import WorkerJob, train_worker
@@ -38,6 +41,8 @@ def pretrain(
     start = _starting_point(out, resume, config)
     data = select_rows([storage.absolute(table) for table in tables], config, exclusions)
     _check(data, config)
+    if start is not None:
+        _check_same_data(start, _data_id(data, exclude))
     run = _start_run(data, out, config, recipe, exclude, start)
     try:
         outcome = _fit(data, out, config, recipe, exclude, start, run)
@@ -82,6 +87,22 @@ def _starting_point(out: str, resume: str, config: PretrainConfig) -> str | None
     return start
 
 
+def _data_id(data: TrainingData, exclude: Sequence[str]) -> tuple[str, ...]:
+    """Names what a run learns from: the plan of samples and the list of seen videos depend on nothing else."""
+    tables = [f"{source.path}@{source.version}" for source in data.sources]
+    return (*tables, *(f"without {text}" for text in sorted(exclude)))
+
+
+def _check_same_data(start: str, data_id: tuple[str, ...]) -> None:
+    before = checkpoint.read_progress(start).data
+    if before != data_id:
+        raise CallError(
+            f"'{start}' was trained on {', '.join(before)}, not on {', '.join(data_id)}; train into a new folder",
+            code="data_changed",
+            key="table",
+        )
+
+
 def _check(data: TrainingData, config: PretrainConfig) -> None:
     segments = sum(len(group.rows) for group in data.train)
     if lane_length(data.train, _shape(config)) == 0:
@@ -90,6 +111,9 @@ def _check(data: TrainingData, config: PretrainConfig) -> None:
             code="bad_value",
             key="lanes",
         )
+    # Names of encoders and shapes of networks are settled here, before anything is started or written.
+    with torch.device("meta"):
+        AudioVisualModel(config)
     say(
         f"pretrain: {segments} segments of {len(data.train_videos)} videos to train on, "
         f"{data.heldout_videos} videos held out, {data.excluded_rows} segments excluded, "
@@ -141,6 +165,7 @@ def _fit(
             storage.join(out, "export"),
             _export_config(data, config, recipe, exclude, run.run_id),
             start,
+            _data_id(data, exclude),
             run.uri,
             run.run_id,
             board,

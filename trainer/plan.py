@@ -3,7 +3,8 @@
 Row groups are shuffled over all tables and taken a window at a time; the samples of a window are shuffled among
 themselves; the resulting sequence is cut into equal *lanes*. A batch takes the same number of samples from every
 lane, and a worker owns whole lanes: so the global batch does not depend on the number of workers, and a row group is
-read once an epoch by one worker (twice where a lane begins inside its window).
+read once an epoch, by one worker, but for those of a window in which a lane begins (of a table with fewer windows
+than lanes, that is every row group).
 """
 
 from __future__ import annotations

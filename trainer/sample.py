@@ -66,7 +66,8 @@ def segment_of(row: StoredRow, sample_rate: int, n_samples: int) -> Segment:
     if row.audio is not None and row.audio_valid is not None:
         start = int(np.ceil(row.audio_valid[0] * sample_rate))
         end = min(int(np.floor(row.audio_valid[1] * sample_rate)), n_samples)
-    return Segment(row.n_frames, row.fps, sample_rate, max(start, 0), max(end, 0))
+    # A table without any sound has no sample rate; an empty range needs none, only a divisor.
+    return Segment(row.n_frames, row.fps or 1.0, max(sample_rate, 1), max(start, 0), max(end, 0))
 
 
 def make_sample(

@@ -72,7 +72,9 @@ def joint_speeds(
         np.ceil(room.audio_start / _QUANTUM_S) * _QUANTUM_S,
         np.floor(room.audio_end / _QUANTUM_S) * _QUANTUM_S,
     )
-    return _joint(quantised, tuple(speeds), video_clip_s, audio_clip_s, target, tied)
+    rest = (tuple(speeds), video_clip_s, audio_clip_s, target, tied)
+    # A segment hardly longer than its clips may fit by less than the rounding takes away.
+    return _joint(quantised, *rest) or _joint(room, *rest)
 
 
 @lru_cache(maxsize=4096)

@@ -84,6 +84,7 @@ def select_rows(
 ) -> TrainingData:
     """Open the tables and sort their rows; raises `CallError` where nothing is left to train on."""
     sources, kept = [], []
+    matched = dict.fromkeys(exclude, 0)
     excluded = short = 0
     for path in tables:
         table = open_table(path)
@@ -91,13 +92,23 @@ def select_rows(
         for group in row_groups(table):
             for index, row in enumerate(read_row_group(group, _COLUMNS).to_pylist()):
                 splits = dict(row["splits"] or ())
-                if any(splits.get(e.split) == e.value for e in exclude):
+                hits = [e for e in exclude if splits.get(e.split) == e.value]
+                matched |= {e: matched[e] + 1 for e in hits}
+                if hits:
                     excluded += 1
                 elif not _long_enough(row, config):
                     short += 1
                 else:
-                    unit = f"{path}/{row['group'] or row['video_id']}"
+                    unit = row["group"] or row["video_id"]
                     kept.append(_row(group, index, row, unit))
+    unmatched = [e for e, count in matched.items() if count == 0]
+    if unmatched:
+        text = f"{unmatched[0].split}={unmatched[0].value}"
+        raise CallError(
+            f"--exclude {text} matches no segment of {', '.join(tables)}: a slip, or ingested without --annotations?",
+            code="bad_value",
+            key="exclude",
+        )
     if not kept:
         raise CallError(
             f"nothing to train on in {', '.join(tables)}: {excluded} segments excluded, "
@@ -134,9 +145,7 @@ def heldout_units(units: set[str], fraction: float) -> set[str]:
 
 
 def _hash(unit: str) -> int:
-    # The folder of the table is no part of the identity: a moved table holds out the same videos.
-    name = unit.rpartition("/")[2]
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big")
+    return int.from_bytes(hashlib.blake2b(unit.encode(), digest_size=4).digest(), "big")
 
 
 def _long_enough(row: dict, config: PretrainConfig) -> bool:

@@ -18,7 +18,7 @@ class Segment:
 
     n_frames: int
     fps: float
-    sample_rate: int
+    sample_rate: int  # at least 1; any value where there is no sound
     audio_start: int  # first valid sample
     audio_end: int  # one past the last valid sample
 

@@ -34,6 +34,7 @@ class WorkerJob:
     export_path: str
     export: ExportConfig
     start_from: str | None  # a checkpoint folder to begin with, where Ray Train has none of its own
+    data_id: tuple[str, ...]  # tables with versions, and what was kept out of them
     mlflow_uri: str
     mlflow_run_id: str
     board: Any
@@ -47,6 +48,8 @@ def train_worker(loop_config: dict[str, Any]) -> None:
     job: WorkerJob = loop_config["job"]
     config = job.config
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 1) // config.workers))
+    # Zero-initialised heads make the first gradients, and Adam's squares of them, denormal: CPUs crawl on those.
+    torch.set_flush_denormal(True)
     device = ray.train.torch.get_device()
     # The same weights on every worker, whatever it draws later.
     torch.manual_seed(config.seed)
@@ -54,30 +57,33 @@ def train_worker(loop_config: dict[str, Any]) -> None:
     sound = job.data.sample_rate
     log_mel = LogMel(config.audio, sound).to(device) if sound else None
     optimiser = make_optimiser(model, config)
-    first_step = _restore(job, model, optimiser, device)
+    restored = _restore(job, model, optimiser, device)
+    first_step = restored.step if restored else 0
     wrapped: nn.Module = model
     if world_size() > 1:
         # A rank whose batch lacks a modality leaves parameters unused, and must not hang.
         wrapped = nn.parallel.DistributedDataParallel(model, find_unused_parameters=True)
-    hooks = WorkerHooks(job, model, log_mel, optimiser, device, first_step)
+    hooks = WorkerHooks(job, model, log_mel, optimiser, device, restored)
     batches = train_batches(job.data.train, config, sound, rank(), first_step)
-    losses = train(wrapped, log_mel, optimiser, batches, config, device, first_step, hooks)
-    hooks.close(losses)
+    train(wrapped, log_mel, optimiser, batches, config, device, first_step, hooks)
+    hooks.close()
 
 
-def _restore(job: WorkerJob, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> int:
-    """Put the latest state back, if there is one; the step to go on from."""
+def _restore(
+    job: WorkerJob, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device
+) -> checkpoint.Progress | None:
+    """Put the latest state back, if there is one; where it stood."""
     import ray.train
 
     own = ray.train.get_checkpoint()
     if own is not None:
         with own.as_directory() as folder:
-            return checkpoint.load(Path(folder), model, optimiser, device).step
+            return checkpoint.load(Path(folder), model, optimiser, device)
     if job.start_from is not None:
         given = ray.train.Checkpoint(job.start_from)
         with given.as_directory() as folder:
-            return checkpoint.load(Path(folder), model, optimiser, device).step
-    return 0
+            return checkpoint.load(Path(folder), model, optimiser, device)
+    return None
 
 
 class WorkerHooks:
@@ -90,15 +96,18 @@ class WorkerHooks:
         log_mel: LogMel | None,
         optimiser: torch.optim.Optimizer,
         device: torch.device,
-        first_step: int,
+        restored: checkpoint.Progress | None,
     ) -> None:
         self.job, self.model, self.log_mel = job, model, log_mel
-        self.optimiser, self.device, self.first_step = optimiser, device, first_step
+        self.optimiser, self.device = optimiser, device
+        self.first_step = restored.step if restored else 0
+        self.losses: dict[str, float] = dict(restored.losses) if restored else {}
         self.accuracies: dict[str, dict[str, Any]] = {}
         self.run = Run(job.mlflow_uri, job.mlflow_run_id) if rank() == 0 else None
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
         """To MLflow and to the driver's progress bar."""
+        self.losses = {k.removeprefix("loss/"): v for k, v in metrics.items() if k.startswith("loss/")}
         if self.run is None:
             return
         self.run.metrics(metrics, step)
@@ -137,13 +146,15 @@ class WorkerHooks:
         progress = checkpoint.Progress(
             step=step,
             config_digest=checkpoint.digest(self.job.config),
+            data=self.job.data_id,
+            losses=self.losses,
             mlflow_run_id=self.job.mlflow_run_id,
         )
         with tempfile.TemporaryDirectory() as folder:
             checkpoint.save(Path(folder), self.model, self.optimiser, progress)
             ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
-    def close(self, losses: dict[str, float]) -> None:
+    def close(self) -> None:
         """The export and the outcome."""
         import ray
 
@@ -152,6 +163,9 @@ class WorkerHooks:
         if self.run is None:
             return
         write_export(self.job.export_path, self.model, self.job.export, self.job.data.train_videos)
-        named = {k.removeprefix("loss/"): v for k, v in losses.items() if k.startswith("loss/")}
-        outcome = {"resumed_from_step": self.first_step, "losses": named, "accuracies": self.accuracies}
+        outcome = {
+            "resumed_from_step": self.first_step,
+            "losses": self.losses,
+            "accuracies": self.accuracies,
+        }
         ray.get(self.job.board.finish.remote(outcome))

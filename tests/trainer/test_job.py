@@ -22,8 +22,12 @@ def trained(kit, number_table, ray_local, tmp_path_factory) -> dict:
     # The fixture is made before the store of the first test is set: name one store for both runs.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.getbasetemp()}/mlflow.db")
-        first = pretrain([number_table], out, kit.toy_config("steps=4", "heldout_draws=4"), "tiny", ["toy/1=test"])
-        second = pretrain([number_table], out, kit.toy_config("steps=8", "heldout_draws=4"), "tiny", ["toy/1=test"], "auto")
+        first = pretrain(
+            [number_table], out, kit.toy_config("steps=4", "heldout_draws=4"), "tiny", ["toy/1=test"]
+        )
+        second = pretrain(
+            [number_table], out, kit.toy_config("steps=8", "heldout_draws=4"), "tiny", ["toy/1=test"], "auto"
+        )
     return {"out": out, "first": first, "second": second}
 
 
