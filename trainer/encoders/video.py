@@ -3,7 +3,7 @@
 Two things differ from the original. There are as many channels between space and time as behind them, not as many
 as would keep the parameter count of a full 3x3x3 convolution: on a CPU that halves the time of a step. And half of
 the stem sees each pixel's deviation from its mean over the clip, normalised by itself: motion then counts as much as
-still appearance from the first step on, which a short run does not discover by itself (measured: docs/learning.md).
+still appearance from the first step on, which a short run does not discover by itself (docs/method.md).
 """
 
 from __future__ import annotations
