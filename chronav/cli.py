@@ -100,8 +100,8 @@ def demo(
     overrides: Overrides = None,
     data: Annotated[str | None, typer.Option(help="your own folder of videos instead of the world")] = None,
     out: Annotated[
-        str | None, typer.Option(help="where everything goes [default: runs/demo, or the next free name]")
-    ] = None,
+        str, typer.Option(help="where everything goes; the default takes the next free name")
+    ] = "runs/demo",
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:

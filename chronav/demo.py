@@ -18,6 +18,8 @@ from chronav.outcome import Outcome
 from chronav.progress import format_seconds, say
 from chronav.services import load
 
+DEFAULT_OUT = "runs/demo"
+
 # The tiny recipe looks at small pictures and at sound below 4 kHz: nothing larger need be stored.
 _LEAST_SEGMENTS = 8
 _TABLE = {"short_side": 40, "sample_rate": 8000}
@@ -36,12 +38,12 @@ class DemoConfig(Config):
     seed: int = Field(0, ge=0, description="of the world, of pre-training and of the evaluations")
 
 
-def demo(out: str | None, data: str | None, config: DemoConfig) -> Outcome:
-    """Run everything into the folder `out` (by default a new one below runs/); `data`: the user's own videos.
+def demo(out: str, data: str | None, config: DemoConfig) -> Outcome:
+    """Run everything into the folder `out`; `data`: the user's own videos instead of the world.
 
     Raises `CallError` where `out` holds an earlier demo or `data` is no folder.
     """
-    out = out or _free_folder()
+    out = _free_folder() if out == DEFAULT_OUT else out
     if storage.exists(out) and any(True for _ in storage.list_files(out)):
         raise CallError(f"'{out}' exists; remove it or name another --out", code="exists", path=out)
     if data is not None and not storage.is_dir(data):
@@ -195,7 +197,7 @@ def _command(data: str | None, config: DemoConfig) -> str:
 
 def _free_folder() -> str:
     """runs/demo, or runs/demo-2, … where earlier demos are."""
-    names = ("runs/demo" if n == 1 else f"runs/demo-{n}" for n in itertools.count(1))
+    names = (DEFAULT_OUT if n == 1 else f"{DEFAULT_OUT}-{n}" for n in itertools.count(1))
     return next(name for name in names if not storage.exists(name))
 
 

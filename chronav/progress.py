@@ -27,6 +27,7 @@ class Bar:
         self.name, self.total, self.unit = name, total, unit
         self._start = time.monotonic()
         self._last_line = self._start
+        self._ended = False
         self._first_done: tuple[int, float] | None = None
         self._rich: Progress | None = None
         console = Console(stderr=True)
@@ -61,8 +62,8 @@ class Bar:
         note = ", ".join(part for part in (note, self._left(done, now)) if part)
         if self._rich:
             self._rich.update(self._task, completed=done, note=note)
-        elif now - self._last_line >= _PLAIN_EVERY_S or done >= self.total:
-            self._last_line = now
+        elif not self._ended and (now - self._last_line >= _PLAIN_EVERY_S or done >= self.total):
+            self._last_line, self._ended = now, done >= self.total
             print(f"{self.name}: {done}/{self.total} {self.unit}  {note}", file=sys.stderr, flush=True)
 
     def _left(self, done: int, now: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +29,9 @@ def tracking_uri() -> str:
 def how_to_open() -> str:
     """The shell line that opens the MLflow pages of this store."""
     uri = tracking_uri()
-    return f"open {uri}" if uri.startswith("http") else f"mlflow ui --backend-store-uri {uri}"
+    if uri.startswith("http"):
+        return f"open {uri}"
+    return f"{sys.executable} -m mlflow ui --backend-store-uri {uri}"
 
 
 class Run:

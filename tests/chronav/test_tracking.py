@@ -3,6 +3,8 @@ from __future__ import annotations
 import math
 import pickle
 import sqlite3
+import sys
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,10 @@ def test_default_store_is_sqlite_in_the_working_folder(
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     monkeypatch.chdir(tmp_path)
     assert tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
-    assert how_to_open() == f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db"
+    # by the interpreter in use: a virtual environment need not be active
+    assert (
+        how_to_open() == f"{sys.executable} -m mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db"
+    )
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
     assert tracking_uri() == "http://mlflow:5000"
     assert how_to_open() == "open http://mlflow:5000"
