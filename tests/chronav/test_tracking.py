@@ -4,7 +4,6 @@ import math
 import pickle
 import sqlite3
 import sys
-import sys
 from pathlib import Path
 
 import pytest
