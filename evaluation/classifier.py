@@ -40,10 +40,11 @@ def choose_c(
 ) -> Choice:
     """The C of the grid with the best accuracy on held-out groups of the training data; ties: the smaller.
 
-    With fewer groups than two, or one value in the grid, nothing can be compared: the middle one.
+    With fewer groups than two, every class once, or one value in the grid, nothing can be compared: the middle one.
     """
     ordered = sorted(grid)
-    n_folds = min(folds, len(set(groups)))
+    commonest = int(np.unique(y, return_counts=True)[1].max())
+    n_folds = min(folds, len(set(groups)), commonest)
     splits = _usable_splits(x, y, groups, n_folds, seed) if n_folds >= 2 and len(ordered) > 1 else []
     if not splits:
         return Choice(ordered[len(ordered) // 2], validated=False)

@@ -82,3 +82,10 @@ def test_too_few_groups_to_choose() -> None:
     one_class_left = np.array([0] * 10 + [1] * 20)
     y = np.array(["a"] * 10 + ["b"] * 20)
     assert not choose_c(x, y, one_class_left, GRID, 3, 0).validated
+
+
+def test_fewer_items_a_class_than_inner_folds_are_compared_as_far_as_they_go() -> None:
+    rng = np.random.default_rng(0)
+    x, groups = rng.normal(size=(8, 3)).astype(np.float32), np.arange(8).astype(str)
+    assert choose_c(x, np.repeat(list("abcd"), 2), groups, [0.1, 1.0], 3, 0).validated
+    assert not choose_c(x, np.array(list("abcdefgh")), groups, [0.1, 1.0], 3, 0).validated
