@@ -16,8 +16,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/chronav demo
 
-# Two processes: decoding (decord) and training (torch) never share one in chronav, and one that has loaded the
-# libraries of both was seen to crash in a matrix product.
+# Two processes: a full run in one process, in which decord had decoded and torch then multiplied matrices, was seen
+# to crash (segmentation fault, seen once, cause not found). This keeps the two apart in tests; it is no cure.
 test: setup
 	$(BIN)/python -m pytest tests/pipelines
 	$(BIN)/python -m pytest tests/chronav tests/deploy tests/evaluation tests/trainer tests/benchmarks
