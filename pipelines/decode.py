@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import av
-import decord
 
 from chronav import storage
 from pipelines.audio import align, encode_flac, rms_db
 from pipelines.config import IngestConfig
+from pipelines.decord_cpu import decord
 from pipelines.frames import FRAME_SOURCES, FrameSource, encode_jpeg, motion, stored_size
 from pipelines.result import BadMedia, FileResult, one_line
 from pipelines.schema import SCHEMA_VERSION, Reason, Status

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import av
-import decord
 import numpy as np
 import simplejpeg
 
+from pipelines.decord_cpu import decord
 from pipelines.result import BadMedia, one_line
 from pipelines.schema import Reason, Status
 from pipelines.streams import VideoStream

@@ -40,18 +40,27 @@ def gather_rows(rows: Tensor) -> Tensor:
     sizes = [int(c) for c in counts]
     padded = rows.new_zeros(max(sizes), *rows.shape[1:])
     padded = torch.cat([rows, padded[len(rows) :]])
-    parts: Any
-    if rows.is_floating_point():
-        if torch.is_grad_enabled() and not padded.requires_grad:
-            # The backward pass is a collective too: a worker without rows must take part in it.
-            padded.requires_grad_()
-        from torch.distributed.nn.functional import all_gather
-
-        parts = all_gather(padded)
-    else:
-        parts = [torch.empty_like(padded) for _ in sizes]
-        dist.all_gather(parts, padded)
+    if rows.is_floating_point() and torch.is_grad_enabled() and not padded.requires_grad:
+        # The backward pass is a collective too: a worker without rows must take part in it.
+        padded.requires_grad_()
+    parts = _Gather.apply(padded)  # (workers, longest, ...)
     return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+
+class _Gather(torch.autograd.Function):
+    """Equal blocks of all workers, stacked; each worker's gradient is the sum of what all of them ask of it."""
+
+    @staticmethod
+    def forward(ctx: Any, block: Tensor) -> Tensor:
+        parts = [torch.empty_like(block) for _ in range(world_size())]
+        dist.all_gather(parts, block.contiguous())
+        return torch.stack(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total[rank()]
 
 
 def gather_objects(value: Any) -> list[Any]:
