@@ -15,18 +15,20 @@ from chronav.config import validate
 from chronav.errors import CallError
 from evaluation.embedder import Modality
 from evaluation.items import Video
+from evaluation.seen import refuse_seen, seen_test_items
+from evaluation.splits import folds_of, split_key
 from pipelines.table import RowGroup, read_meta, read_row_group, table_exists
 
 if TYPE_CHECKING:
+    from evaluation.describe import Measurement
     from trainer.export import ExportConfig
 
 
-def clip_table(
-    data: str, dataset: str | None, annotations: str | None, export: ExportConfig, cache: str
-) -> str:
+def clip_table(data: str, dataset: str | None, annotations: str | None, task: Measurement) -> str:
     """The path of the clip table for `data`: itself, or a table made of the media that it holds.
 
-    Raises `CallError` where there is neither a table nor a folder of media in a named layout.
+    Raises `CallError` where there is neither a table nor a folder of media in a named layout, and, before anything
+    is decoded, where the media have no such split or test items were seen in pre-training.
     """
     if table_exists(data):
         return data
@@ -38,7 +40,18 @@ def clip_table(
             code="missing_dataset",
             key="dataset",
         )
-    return _ingest(data, dataset, annotations, export, cache)
+    _check_listing(data, dataset, annotations, task)
+    return _ingest(data, dataset, annotations, task.export.config, task.config.cache)
+
+
+def _check_listing(data: str, dataset: str, annotations: str | None, task: Measurement) -> None:
+    from pipelines.sources import list_source
+
+    items = list_source(data, dataset, annotations).items
+    videos = [Video(item.video_id, dataset, item.label, item.group, item.splits, ()) for item in items]
+    folds = folds_of(videos, split_key(videos, dataset, task.split))
+    overlap = seen_test_items(videos, folds, task.export.seen_videos())
+    refuse_seen(overlap, folds, task.config.allow_seen)
 
 
 def _ingest(data: str, dataset: str, annotations: str | None, export: ExportConfig, cache: str) -> str:

@@ -48,7 +48,7 @@ def evaluate(
     shape = task.clip_shape()
     with connected(min_cpus=2):
         quiet_ray_data()
-        table = clip_table(data, dataset, annotations, task.export.config, config.cache)
+        table = clip_table(data, dataset, annotations, task)
         subject = prepare(table, task, dataset, annotations)
         plan = plan_clips(subject.videos, subject.used, shape, config.clips)
         run = Run.start("evaluate", f"{protocol} {subject.dataset}", task.tags(subject))

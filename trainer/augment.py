@@ -12,11 +12,12 @@ from trainer.config import AugmentConfig
 
 # Columns of a video clip's parameters.
 VIDEO_PARAMS = ("left", "top", "width", "height", "flip", *(f"m{i}{j}" for i in range(3) for j in range(3)))
-VIDEO_PARAMS += ("brightness", "contrast", "blur_sigma")
+VIDEO_PARAMS += ("brightness", "contrast", "blur_sigma", "fade")
 # Columns of an audio clip's parameters: shares of the clip or of the bands, dB.
 AUDIO_PARAMS = ("gain_db", "noise_db", "time_from", "time_to", "band_from", "band_to")
 
 _LUMA = np.array([0.299, 0.587, 0.114])
+_MID_GREY = 0.5
 _NO_NOISE = -np.inf
 _NEPERS_A_DB = np.log(10) / 10  # of power
 
@@ -40,14 +41,15 @@ def draw_video(rng: np.random.Generator, config: AugmentConfig, aspect: float) -
     if rng.random() < config.p_grey:
         matrix = _saturate(0.0)
     sigma = rng.uniform(0.1, config.blur_sigma_max) if rng.random() < config.p_blur else 0.0
-    values = [left, top, width, height, flip, *matrix.ravel(), brightness, contrast, sigma]
+    fade = rng.uniform() if rng.random() < config.p_fade else 0.0
+    values = [left, top, width, height, flip, *matrix.ravel(), brightness, contrast, sigma, fade]
     return np.array(values, dtype=np.float32)
 
 
 def plain_video(aspect: float) -> np.ndarray:
     """Parameters of the centre square crop with nothing else changed."""
     width, height = min(1.0, 1.0 / aspect), min(1.0, aspect)
-    values = [(1 - width) / 2, (1 - height) / 2, width, height, 0.0, *np.eye(3).ravel(), 1.0, 1.0, 0.0]
+    values = [(1 - width) / 2, (1 - height) / 2, width, height, 0.0, *np.eye(3).ravel(), 1.0, 1.0, 0.0, 0.0]
     return np.array(values, dtype=np.float32)
 
 
@@ -94,7 +96,8 @@ def apply_video(canvas: Canvas, params: Tensor, size: int) -> Tensor:
     clip = torch.einsum("nij,ntjhw->nithw", matrix, clip)  # (N, 3, T, size, size)
     clip = clip * params[:, 14].view(n, 1, 1, 1, 1)
     mean = clip.mean(dim=(1, 2, 3, 4), keepdim=True)
-    return ((clip - mean) * params[:, 15].view(n, 1, 1, 1, 1) + mean).clamp(0, 1)
+    clip = (clip - mean) * params[:, 15].view(n, 1, 1, 1, 1) + mean
+    return _fade(clip, params[:, 17]).clamp(0, 1)
 
 
 def apply_audio(mel: Tensor, params: Tensor) -> Tensor:
@@ -123,6 +126,15 @@ def _grid(canvas: Canvas, params: Tensor, size: int) -> Tensor:
     x = x.view(n, 1, size).expand(n, size, size)
     y = y.view(n, size, 1).expand(n, size, size)
     return torch.stack([x, y], dim=-1) * 2 - 1
+
+
+def _fade(clip: Tensor, fade: Tensor) -> Tensor:
+    """Fade what stands still towards mid-grey: (N, C, T, H, W), `fade` (N,) from 0, as it was, to 1, gone.
+
+    What stands still is each pixel's mean over the clip, which is the same forwards and backwards.
+    """
+    still = clip.mean(dim=2, keepdim=True)
+    return clip - fade.view(-1, 1, 1, 1, 1) * (still - _MID_GREY)
 
 
 def _blur(pictures: Tensor, sigma: Tensor) -> Tensor:

@@ -70,6 +70,7 @@ class AugmentConfig(Config):
     p_grey: Probability = Field(0.2, description="greyscale")
     p_blur: Probability = Field(0.5, description="Gaussian blur")
     blur_sigma_max: float = Field(2.0, gt=0, description="pixels; the least is 0.1")
+    p_fade: Probability = Field(0.0, description="the still background fades, by a share drawn from 0 to 1")
     gain_db: float = Field(6.0, ge=0, description="largest change of the sound's level")
     noise_db_min: float = Field(-30.0, description="quietest added noise floor, dB of the clip's mean band")
     noise_db_max: float = Field(-10.0, description="loudest added noise floor, dB of the clip's mean band")

@@ -101,9 +101,9 @@ def optimise(
     step: int,
 ) -> tuple[dict[str, Term], torch.Tensor, torch.Tensor]:
     """One step: all terms, the total, and the gradient's norm before clipping."""
-    terms = all_terms(run_model(model, log_mel, batch, config), batch, config)
-    # A batch may lack what a term needs; some gradient, though it be zero, there always is.
-    loss = total(terms, config.loss) + 0.0 * sum(p.sum() for p in model.parameters())
+    forward = run_model(model, log_mel, batch, config)
+    terms = all_terms(forward, batch, config)
+    loss = total(terms, config.loss) + forward.out.anchor
     if not bool(torch.isfinite(loss)):
         broken = [name for name, term in terms.items() if not bool(torch.isfinite(term.value))]
         raise JobError(

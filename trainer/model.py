@@ -16,6 +16,9 @@ from trainer.encoders.norm import convert_norm
 class Outputs:
     """What the network says of N video clips and M audio clips; None for a modality that was not given."""
 
+    # 0, with a zero gradient for every parameter: a batch without sound leaves no parameter without one, and so
+    # workers with unlike batches exchange the same gradients in the same order.
+    anchor: Tensor
     video: Tensor | None = None  # (N, Dv) features
     audio: Tensor | None = None  # (M, Da)
     v_vv: Tensor | None = None  # (N, d) unit vectors: video, for the loss among videos
@@ -90,7 +93,7 @@ class AudioVisualModel(nn.Module):
         `video`: (N, 3, T, H, W); `audio`: (M, bands, frames). `pairs`: `order_vv`, `order_aa`, `order_va` ->
         row indices of the first and of the second clip; for `order_va`, the video's and the audio's.
         """
-        out = Outputs()
+        out = Outputs(anchor=0.0 * torch.stack([p.sum() for p in self.parameters()]).sum())
         if video is not None:
             features = self.video_encoder(video.contiguous(memory_format=torch.channels_last_3d))
             out.video = features

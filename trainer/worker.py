@@ -59,14 +59,18 @@ def train_worker(loop_config: dict[str, Any]) -> None:
     optimiser = make_optimiser(model, config)
     restored = _restore(job, model, optimiser, device)
     first_step = restored.step if restored else 0
-    wrapped: nn.Module = model
-    if world_size() > 1:
-        # A rank whose batch lacks a modality leaves parameters unused, and must not hang.
-        wrapped = nn.parallel.DistributedDataParallel(model, find_unused_parameters=True)
+    wrapped = wrap(model)
     hooks = WorkerHooks(job, model, log_mel, optimiser, device, restored)
     batches = train_batches(job.data.train, config, sound, rank(), first_step)
     train(wrapped, log_mel, optimiser, batches, config, device, first_step, hooks)
     hooks.close()
+
+
+def wrap(model: AudioVisualModel) -> nn.Module:
+    """The model with gradients averaged over the workers, where there are several."""
+    if world_size() == 1:
+        return model
+    return nn.parallel.DistributedDataParallel(model)
 
 
 def _restore(

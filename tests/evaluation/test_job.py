@@ -204,6 +204,26 @@ def test_items_seen_in_pretraining_are_refused_unless_allowed(
     assert "1 test items were seen in pre-training (allow_seen)." in subject.notes
 
 
+def test_wrong_calls_on_media_are_refused_before_anything_is_decoded(
+    ray_local: None, tmp_path: Path, kit: SimpleNamespace
+) -> None:
+    names = ["v_Red_g01_c01", "v_Red_g02_c01", "v_Blue_g01_c01", "v_Blue_g02_c01"]
+    lists = {"trainlist01.txt": "", "testlist01.txt": "", "classInd.txt": "1 Red\n2 Blue\n"}
+    for name in names:
+        path = f"{name.split('_')[1]}/{name}.avi"
+        (tmp_path / "media" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "media" / path).write_bytes(b"not decoded")
+        lists["testlist01.txt" if "_g01_" in name else "trainlist01.txt"] += f"{path} 1\n"
+    for name, text in lists.items():
+        (tmp_path / name).write_text(text)
+    export = kit.make_export(tmp_path / "export", seen=(names[0],))
+    call = ("retrieval", export, str(tmp_path / "media"), config(tmp_path), "ucf101")
+    assert names[0] in refused("seen_in_pretraining", *call, str(tmp_path), 1)
+    refused("no_such_split", *call, str(tmp_path), 2)
+    refused("no_such_split", *call, None, 1)
+    assert not (tmp_path / "cache").exists()
+
+
 def test_unlabelled_videos_have_neighbours_too(
     ray_local: None, tiny_export: str, tmp_path: Path, kit: SimpleNamespace
 ) -> None:

@@ -1,0 +1,85 @@
+"""Two workers with half of every batch each learn what one worker learns from the whole, whatever a half lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from pipelines.schema import CLIP_SCHEMA
+from trainer.batch import Batch, collate
+from trainer.config import PretrainConfig
+from trainer.dist import rank, world_size
+from trainer.input import stored_row
+from trainer.loop import optimise
+from trainer.model import AudioVisualModel
+from trainer.sample import decode_audio, make_sample
+from trainer.sound import LogMel
+from trainer.worker import wrap
+
+STEPS = 6
+# Which of the eight samples of a batch have sound.
+SOUND = {
+    "both halves": [True] * 8,
+    "uneven halves": [True, True, True, True, True, False, False, False],
+    "one half has none": [True, True, True, True, False, False, False, False],
+}
+
+
+def _batches(kit: Any, config: PretrainConfig, sound: list[bool]) -> list[list[Batch]]:
+    """For each step the whole batch and its two halves."""
+    rows = [kit.row(i, sound=has) for i, has in enumerate(sound)]
+    stored = [stored_row(pa.Table.from_pylist([row], schema=CLIP_SCHEMA), 0) for row in rows]
+    opened = [(row, decode_audio(row, kit.rate)) for row in stored]
+    made = []
+    for step in range(STEPS):
+        drawn = [make_sample(*pair, 8 * step + i, config, kit.rate) for i, pair in enumerate(opened)]
+        samples = [sample for sample in drawn if sample is not None]
+        assert len(samples) == 8
+        made.append([collate(part, config) for part in (samples, samples[:4], samples[4:])])
+    return made
+
+
+def _learn(config: PretrainConfig, sample_rate: int, batches: list[Batch]) -> dict[str, Any]:
+    torch.manual_seed(config.seed)
+    model = AudioVisualModel(config)
+    # Plain gradient descent: Adam would blow rounding up where a gradient is next to nothing.
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.05)
+    log_mel = LogMel(config.audio, sample_rate)
+    wrapped = wrap(model)
+    losses = []
+    for step, batch in enumerate(batches):
+        terms, _, norm = optimise(wrapped, log_mel, optimiser, batch, config, step)
+        losses.append({name: float(term.value) for name, term in terms.items()} | {"norm": float(norm)})
+    return {"losses": losses, "state": model.state_dict()}
+
+
+def _worker(number: int, folder: str) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=number, world_size=2)
+    torch.set_num_threads(1)
+    job = torch.load(f"{folder}/job.pt", weights_only=False)  # written by this test
+    halves = [step[1 + rank()] for step in job["batches"]]
+    torch.save(_learn(job["config"], job["rate"], halves), f"{folder}/{rank()}.pt")
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("case", SOUND)
+def test_two_workers_equal_one(kit: Any, tmp_path: Path, case: str) -> None:
+    config = kit.toy_config("norm=group", "lr=0.05", "warmup_steps=0")
+    batches = _batches(kit, config, SOUND[case])
+    torch.save({"config": config, "rate": kit.rate, "batches": batches}, tmp_path / "job.pt")
+    mp.spawn(_worker, args=(str(tmp_path),), nprocs=2)
+    assert world_size() == 1
+    one = _learn(config, kit.rate, [step[0] for step in batches])
+    for number in range(2):
+        two = torch.load(tmp_path / f"{number}.pt", weights_only=True)
+        for step, (mine, theirs) in enumerate(zip(one["losses"], two["losses"], strict=True)):
+            assert theirs.pop("norm") == pytest.approx(mine.pop("norm"), rel=1e-3)
+            assert theirs == pytest.approx(mine, abs=1e-4), (number, step)
+        torch.testing.assert_close(two["state"], one["state"], atol=1e-4, rtol=1e-3)
