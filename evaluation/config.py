@@ -28,7 +28,7 @@ class EvaluateConfig(Config):
         3, ge=2, le=10, description="grouped folds within the training split that choose C"
     )
     labels: int | None = Field(None, ge=2, description="linear: also train on this many labelled videos")
-    draws: int = Field(5, ge=1, le=100, description="linear: how many draws of `labels` videos are averaged")
+    draws: int = Field(10, ge=1, le=100, description="linear: how many draws of `labels` videos are averaged")
     bootstrap: int = Field(2000, ge=100, description="resamples of the videos behind every 95 % interval")
     neighbour_queries: int = Field(
         8, ge=0, le=100, description="retrieval: queries shown with their neighbours"

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from chronav.errors import CallError
-from evaluation.classifier import choose_c, class_scores, fit
+from evaluation.classifier import Choice, choose_c, class_scores, fit
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import Modality
 from evaluation.metrics import group_means, spread_of
@@ -37,21 +37,20 @@ class LinearProbe:
             )
 
     def measure(self, data: FoldData, features: npt.NDArray[np.float32], config: EvaluateConfig) -> Measured:
-        """Train on all clips of the training videos; with `labels`, also on a few videos, several times."""
-        clip_values, video_values, c, validated = _probe(data, features, data.train, config)
+        """Train on all clips of the training videos; with `labels`, also on few videos, several times."""
+        clip_values, video_values, c, validated = _probe(data, features, config)
         numbers = {"C": c}
         remarks = (
             [] if validated else ["Too few groups in the training split to choose C: the middle of the grid."]
         )
         if config.labels is not None:
-            rng = np.random.default_rng(config.seed)
-            accuracies = []
-            for _ in range(config.draws):
-                drawn = draw_stratified(data.labels[data.train], config.labels, rng)
-                accuracies.append(float(_probe(data, features, data.train[drawn], config)[1].values.mean()))
+            accuracies = _few_labels(data, features, config.labels, config)
             name = f"top1_video_{config.labels}_labels"
             numbers |= {name: float(np.mean(accuracies)), f"{name}_std": spread_of(accuracies)}
-            remarks.append(f"{config.labels} labels: mean over {config.draws} draws, stratified by class.")
+            remarks.append(
+                f"{config.labels} labels: one mean feature a video; mean over {config.draws} draws, "
+                "stratified by class."
+            )
         return Measured({"top1_video": video_values, "top1_clip": clip_values}, numbers, remarks)
 
     def without_features(self, data: FoldData) -> dict[str, dict[str, float]]:
@@ -74,22 +73,51 @@ class LinearProbe:
 
 
 def _probe(
-    data: FoldData, features: npt.NDArray[np.float32], train: npt.NDArray[np.intp], config: EvaluateConfig
+    data: FoldData, features: npt.NDArray[np.float32], config: EvaluateConfig
 ) -> tuple[Values, Values, float, bool]:
-    """Train on the clips of `train`; whether each test clip and each test video was told right."""
-    learn, ask = np.isin(data.owner, train), np.isin(data.owner, data.test)
-    x, owner = features[learn], data.owner[learn]
-    y, groups = data.labels[owner].astype(str), data.groups[owner].astype(str)
-    # The fits are many and small: BLAS threads that wait for a core others use made them 50 times slower.
-    with threadpool_limits(1):
-        choice = choose_c(x, y, groups, config.c_grid, config.inner_folds, config.seed)
-        scores, classes = class_scores(fit(x, y, choice.c), features[ask])  # (N, C), (C,)
+    """Train on the clips of the training videos; whether each test clip and each test video was told right."""
+    learn, ask = np.isin(data.owner, data.train), np.isin(data.owner, data.test)
+    scores, classes, choice = _scores(data, data.owner[learn], features[learn], features[ask], config)
     asked = data.owner[ask]
     by_video = group_means(scores, asked, data.labels.size)[data.test]  # (T, C)
     right_clip = classes[scores.argmax(axis=1)] == data.labels[asked]
     right_video = classes[by_video.argmax(axis=1)] == data.labels[data.test]
     clip_values = Values(right_clip.astype(np.float64), asked)
     return clip_values, Values(right_video.astype(np.float64), data.test), choice.c, choice.validated
+
+
+def _few_labels(
+    data: FoldData, features: npt.NDArray[np.float32], labels: int, config: EvaluateConfig
+) -> list[float]:
+    """Accuracy on the test videos when only `labels` training videos have a label, for each of several draws.
+
+    A label is one of a video, so an example is a video too: its mean feature, as in retrieval.
+    """
+    means = group_means(features, data.owner, data.labels.size).astype(np.float32)  # (V, D)
+    rng = np.random.default_rng(config.seed)
+    accuracies = []
+    for _ in range(config.draws):
+        drawn = data.train[draw_stratified(data.labels[data.train], labels, rng)]
+        scores, classes, _ = _scores(data, drawn, means[drawn], means[data.test], config)
+        right = classes[scores.argmax(axis=1)] == data.labels[data.test]
+        accuracies.append(float(right.mean()))
+    return accuracies
+
+
+def _scores(
+    data: FoldData,
+    owner: npt.NDArray[np.intp],
+    learn: npt.NDArray[np.float32],
+    ask: npt.NDArray[np.float32],
+    config: EvaluateConfig,
+) -> tuple[npt.NDArray[np.float64], np.ndarray, Choice]:
+    """Class probabilities of `ask` (N, D) by a classifier of `learn` (M, D), whose videos are `owner` (M,)."""
+    y, groups = data.labels[owner].astype(str), data.groups[owner].astype(str)
+    # The fits are many and small: BLAS threads that wait for a core others use made them 50 times slower.
+    with threadpool_limits(1):
+        choice = choose_c(learn, y, groups, config.c_grid, config.inner_folds, config.seed)
+        scores, classes = class_scores(fit(learn, y, choice.c), ask)
+    return scores, classes, choice
 
 
 def draw_stratified(labels: np.ndarray, n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:

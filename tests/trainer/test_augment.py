@@ -48,12 +48,34 @@ def test_every_frame_of_a_clip_is_treated_alike():
     """A still clip stays still under any drawn augmentation: a change between frames would tell time's direction."""
     rng = np.random.default_rng(2)
     still = np.repeat(rng.integers(0, 256, (16, 1, 20, 26, 3), dtype=np.uint8), 5, axis=1)
-    drawn = np.stack([draw_video(rng, AugmentConfig(), 26 / 20) for _ in range(16)])
+    drawn = np.stack([draw_video(rng, AugmentConfig(p_fade=0.5), 26 / 20) for _ in range(16)])
     out = apply_video(canvas(still), torch.from_numpy(drawn), 16)
     assert torch.equal(out, out[:, :, :1].expand_as(out))
     assert float(out.min()) >= 0
     assert float(out.max()) <= 1
     assert len({tuple(row) for row in drawn.tolist()}) == 16
+
+
+def test_a_fade_takes_what_stands_still_and_leaves_what_moves():
+    frames = np.full((1, 4, 8, 8, 3), 51, np.uint8)  # 0.2
+    frames[0, :, 2, 2] = np.array([0, 255, 0, 255])[:, None]
+    plain = apply_video(canvas(frames), params(), 8)
+    gone = apply_video(canvas(frames), params(fade=1.0), 8)
+    half = apply_video(canvas(frames), params(fade=0.5), 8)
+    assert torch.allclose(plain[..., 5, 5], torch.full((1, 3, 4), 0.2), atol=1e-5)
+    assert torch.allclose(gone[..., 5, 5], torch.full((1, 3, 4), 0.5), atol=1e-5)
+    assert torch.allclose(half[..., 5, 5], torch.full((1, 3, 4), 0.35), atol=1e-5)
+    assert torch.allclose(gone[0, 0, :, 2, 2], torch.tensor([0.0, 1.0, 0.0, 1.0]), atol=1e-5)
+    backwards = apply_video(canvas(np.ascontiguousarray(frames[:, ::-1])), params(fade=0.7), 8)
+    assert torch.allclose(backwards.flip(2), apply_video(canvas(frames), params(fade=0.7), 8), atol=1e-6)
+
+
+def test_a_fade_is_drawn_as_often_as_asked():
+    rng = np.random.default_rng(4)
+    fades = np.array([draw_video(rng, AugmentConfig(p_fade=0.8), 1.0)[-1] for _ in range(2000)])
+    assert abs((fades > 0).mean() - 0.8) < 0.04
+    assert abs(fades[fades > 0].mean() - 0.5) < 0.04
+    assert all(draw_video(rng, AugmentConfig(), 1.0)[-1] == 0 for _ in range(50))
 
 
 def test_drawn_crops_stay_within_the_frame():

@@ -101,6 +101,19 @@ def test_few_labels_are_drawn_several_times() -> None:
     assert found.numbers == PROTOCOLS["linear"].measure(data, noisy, config).numbers
 
 
+def test_few_labels_are_learnt_from_mean_features() -> None:
+    """Clips thrown about tell little one by one; where the throws of a video cancel, their mean tells the class."""
+    data, rng = fold_data(), np.random.default_rng(6)
+    number = np.array([int(label[-1]) for label in data.labels])[data.owner]
+    thrown = rng.normal(size=(data.labels.size, CLASSES))[data.owner]
+    strength = np.where(np.arange(data.owner.size) % CLIPS == 0, 1.0 - CLIPS, 1.0) * 50
+    features = (np.eye(CLASSES)[number] + strength[:, None] * thrown).astype(np.float32)
+    config = CONFIG.model_copy(update={"labels": 3 * CLASSES, "draws": 3})
+    found = PROTOCOLS["linear"].measure(data, features, config)
+    assert found.metrics["top1_clip"].values.mean() < 0.7
+    assert found.numbers[f"top1_video_{3 * CLASSES}_labels"] == 1.0
+
+
 def test_more_labels_than_training_videos_are_refused() -> None:
     data = fold_data()
     with pytest.raises(CallError, match="91 labels asked for, the training split holds 90"):
