@@ -32,8 +32,8 @@ class DemoConfig(Config):
     groups_per_class: int = Field(
         10, ge=5, description="groups of each class; a fifth of them is for testing"
     )
-    steps: int = Field(450, ge=1, description="pre-training steps")
-    clips: int = Field(5, ge=1, description="clips a video in the evaluations")
+    steps: int = Field(500, ge=1, description="pre-training steps")
+    clips: int = Field(10, ge=1, description="clips a video in the evaluations")
     labels: int = Field(50, ge=2, description="labelled videos of the few-label probe")
     seed: int = Field(0, ge=0, description="of the world, of pre-training and of the evaluations")
 
