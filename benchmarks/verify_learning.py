@@ -95,7 +95,7 @@ def page(outcome: Mapping[str, Any], heads: list[str], probes: list[str], settin
             f"{date.today().isoformat()}, chronav {__version__}, {platform.machine()}, Python "
             f"{platform.python_version()}, seed {settings.seed}. "
             f"World: {outcome['ingest']['ok']} generated videos of 10 s, H.264 and AAC. Recipe `tiny`: "
-            f"{pretrain['steps']} steps, {pretrain['samples']} samples; {settings.clips} clips a video in the evaluations. "
+            f"{pretrain['steps']} steps, {pretrain['samples']} samples. Evaluations: {settings.clips} clips a video. "
             f"Time: {spent}.",
             "",
             f"## The seven temporal tasks, on {pretrain['heldout_videos']} held-out videos",
