@@ -18,6 +18,9 @@ EXPERIMENTS = {
     "pretrain": "chronav/pretrain",
     "evaluate": "chronav/evaluate",
 }
+REGISTERED_MODEL = "chronav"
+"""The registered model whose versions are the exports."""
+
 _PARAMS_A_CALL = 100
 
 
@@ -96,6 +99,17 @@ class Run:
     def table(self, name: str, columns: Mapping[str, list]) -> None:
         """Store a table (column name -> values) as the artifact `name`, which ends in .json."""
         self._client.log_table(self.run_id, dict(columns), name)
+
+    def register(self, model: str, source: str) -> str:
+        """Enter `source` (a folder or URL) as the next version of the registered model `model`; its number."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(model)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return str(self._client.create_model_version(model, source, self.run_id).version)
 
     def history(self) -> list[dict[str, float]]:
         """All logged metrics, one dict a step: `{"step": 20, "loss/total": 3.1, ...}`, in order of steps."""

@@ -46,6 +46,8 @@ def pretrain(
     run = _start_run(data, out, config, recipe, exclude, start)
     try:
         outcome = _fit(data, out, config, recipe, exclude, start, run)
+        version = run.register(tracking.REGISTERED_MODEL, storage.join(out, "export"))
+        run.tags({"chronav.model_version": f"{tracking.REGISTERED_MODEL}/{version}"})
     except BaseException as error:
         run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
@@ -57,6 +59,7 @@ def pretrain(
         "checkpoint": checkpoint.latest(out),
         "export": storage.join(out, "export"),
         "mlflow_run_id": run.run_id,
+        "model_version": f"{tracking.REGISTERED_MODEL}/{version}",
         "heldout_videos": data.heldout_videos,
         "train_videos": len(data.train_videos),
         "excluded_segments": data.excluded_rows,

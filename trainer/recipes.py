@@ -36,7 +36,7 @@ _TINY: dict[str, Any] = {
     "augment": {
         "crop_scale_min": 0.6,
         "p_blur": 0.0,
-        "p_fade": 0.8,
+        "p_fade": 1.0,
         "frequency_mask": 0.1,
         "gain_db": 3.0,
     },

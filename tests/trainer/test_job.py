@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 import chronav
 from chronav.errors import CallError
@@ -66,6 +67,15 @@ def test_a_resumed_run_goes_on_in_the_same_mlflow_run(trained):
         assert name in last, name
     assert {f"loss/{head}" for head in HEADS} <= {name for h in history for name in h}
     assert {f"heldout/{head}" for head in HEADS} <= set(last)
+
+
+def test_the_export_is_a_registered_model(trained):
+    client = MlflowClient(tracking_uri=tracking_uri())
+    name, _, version = trained["second"]["model_version"].partition("/")
+    found = client.get_model_version(name, version)
+    assert found.source == trained["second"]["export"]
+    assert found.run_id == trained["second"]["mlflow_run_id"]
+    assert int(version) == int(trained["first"]["model_version"].rpartition("/")[2]) + 1
 
 
 def test_the_export_embeds_without_ray_or_the_loop(trained, kit):
