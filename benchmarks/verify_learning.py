@@ -2,7 +2,7 @@
 
 Makes the world, ingests it, pre-trains, evaluates, and writes docs/learning.md: every head on held-out videos with
 its 95 % interval, and frozen features beside the same network with random weights. Exit code 1 where a head is not
-above chance or a representation not above random weights. The figures to reach are those of a throw-away prototype.
+above chance, a representation not above random weights, or a figure of the throw-away prototype not reached.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ _WORLD = {"videos_per_class": 136, "groups_per_class": 17, "steps": 1400, "clips
 
 
 def head_rows(accuracies: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], bool]:
-    """Markdown rows of the seven heads, and whether all are above chance by their whole interval."""
+    """Markdown rows of the seven heads; whether all are above chance by their whole interval and at their goals."""
     rows, ok = [], True
     for head, goal in HEAD_GOALS.items():
         a = accuracies[head]
         level = max(a["chance"], a["duration_baseline"])
         above = a["low"] > level
-        ok = ok and above
+        ok = ok and above and a["value"] >= goal
         rows.append(
             f"| {head} | {a['value']:.2f} | {a['low']:.2f} to {a['high']:.2f} | {a['chance']:.2f} "
             f"| {a['duration_baseline']:.2f} | {a['n']} | {_yes(above)} | {goal:.2f} | {_yes(a['value'] >= goal)} |"
@@ -63,13 +63,13 @@ def _yes(true: bool) -> str:
 
 
 def probe_rows(evaluations: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], bool]:
-    """Markdown rows of the frozen features, and whether all are above random weights."""
+    """Markdown rows of the frozen features, and whether all are above random weights and at their goals."""
     rows, ok = [], True
     for protocol, metric, name, goal, random_goal in PROBES:
         outcome = evaluations[protocol]
         value, random = outcome["metrics"][metric], outcome["baselines"]["random_weights"][metric]
         gain = outcome["metrics"].get(f"{metric}_gain_low", value - random)
-        ok = ok and gain > 0
+        ok = ok and gain > 0 and (goal is None or value >= goal)
         low, high = (outcome["metrics"].get(f"{metric}_{side}") for side in ("low", "high"))
         interval = "" if low is None else f"{low:.2f} to {high:.2f}"
         known = "" if goal is None else f"{goal:.2f} ({random_goal:.2f})"
@@ -113,7 +113,8 @@ def page(outcome: Mapping[str, Any], heads: list[str], probes: list[str], settin
             *probes,
             "",
             "One seed. *Above chance*: the whole interval is; *above random*: so is the whole paired interval of the "
-            "gain where there is one. The recipe was chosen on worlds of seeds 0 and 1. "
+            "gain where there is one. The recipe was chosen by figures on the test lists of worlds of seeds 0 and 1, "
+            "so a run with one of these seeds would flatter it. "
             "The prototype trained for three minutes on another, simpler world without files, tables or "
             "Ray: its figures are goals, not a comparison.",
             "",
@@ -124,7 +125,9 @@ def page(outcome: Mapping[str, Any], heads: list[str], probes: list[str], settin
 def main() -> int:
     """Run, print, write the page; the exit code says whether everything learnt."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seed", type=int, default=7, help="of the world, of training and of the evaluations"
+    )
     parser.add_argument("--page", default="docs/learning.md")
     given = parser.parse_args()
     settings = build(DemoConfig, defaults=_WORLD | {"seed": given.seed})

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import soundfile
 from deltalake import DeltaTable
 
@@ -14,7 +15,8 @@ from chronav import storage
 from chronav.config import validate
 from chronav.errors import CallError
 from evaluation.embedder import Modality
-from evaluation.items import Video
+from evaluation.items import Video, groups_of, labels_of
+from evaluation.protocols.base import FoldData
 from evaluation.seen import refuse_seen, seen_test_items
 from evaluation.splits import folds_of, split_key
 from pipelines.table import RowGroup, read_meta, read_row_group, table_exists
@@ -52,6 +54,9 @@ def _check_listing(data: str, dataset: str, annotations: str | None, task: Measu
     folds = folds_of(videos, split_key(videos, dataset, task.split))
     overlap = seen_test_items(videos, folds, task.export.seen_videos())
     refuse_seen(overlap, folds, task.config.allow_seen)
+    labels, units = labels_of(videos), groups_of(videos)
+    for fold in folds:
+        task.method.check(FoldData(labels, units, fold.train, fold.test, np.empty(0, np.int64)), task.config)
 
 
 def _ingest(data: str, dataset: str, annotations: str | None, export: ExportConfig, cache: str) -> str:

@@ -66,7 +66,7 @@ def embed_rows(
     """Embed the requested clips by every network; each row is decoded once, in the order of the rows."""
     of: list[ClipRequest] = []
     parts: dict[str, list[np.ndarray]] = {name: [] for name in networks}
-    for batch, batch_of in _batches(_views(rows, requests, shape), batch_size):
+    for batch, batch_of in clip_batches(rows, requests, shape, batch_size):
         of += batch_of
         for name, network in networks.items():
             features = network.embed(**{shape.modality: batch})
@@ -76,6 +76,13 @@ def embed_rows(
         clip=np.array([request.clip for request in of], np.int64),
         vectors={name: np.concatenate(part) for name, part in parts.items()},
     )
+
+
+def clip_batches(
+    rows: pa.Table, requests: Sequence[ClipRequest], shape: ClipShape, batch_size: int
+) -> Iterator[tuple[np.ndarray, list[ClipRequest]]]:
+    """The requested clips in batches of equal shape, (B, ...), each with its requests."""
+    return _batches(_views(rows, requests, shape), batch_size)
 
 
 def _views(rows: pa.Table, requests: Sequence[ClipRequest], shape: ClipShape) -> Iterator[View]:

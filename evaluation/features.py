@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +19,11 @@ from pipelines.table import RowGroup, read_row_group
 
 @dataclass(frozen=True)
 class Network:
-    """A network to embed with: an export, or, with `random_seed`, its architecture with random weights."""
+    """A network to embed with: an export, or, with `weights`, its architecture with these."""
 
     name: str
     export: str
-    random_seed: int | None = None
+    weights: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ class _Worker:
         self._networks = {}
         for network in networks:
             export = load_export(network.export)
-            if network.random_seed is not None:
-                export = export.random_twin(network.random_seed)
+            if network.weights is not None:
+                export = export.with_weights(dict(network.weights))
             self._networks[network.name] = export.to("cuda" if torch.cuda.is_available() else "cpu")
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -23,6 +23,7 @@ _COLUMNS = (
     "n_frames",
     "audio_valid_start_s",
     "audio_valid_end_s",
+    "source_sha256",
 )
 
 
@@ -46,6 +47,7 @@ class Video:
     group: str | None
     splits: Mapping[str, str]
     segments: tuple[Segment, ...]
+    sha256: str | None = None  # of the source file
 
     @property
     def has_frames(self) -> bool:
@@ -86,6 +88,7 @@ def _video(video_id: str, parts: list[tuple[float, Segment, dict[str, Any]]]) ->
         group=row["group"],
         splits=dict(row["splits"] or ()),
         segments=tuple(part[1] for part in parts),
+        sha256=row["source_sha256"],
     )
 
 

@@ -16,7 +16,9 @@ from evaluation.comparison import as_text
 from evaluation.config import EvaluateConfig
 from evaluation.data import check_fits, clip_table
 from evaluation.describe import Measurement
-from evaluation.features import Features, Network, embed_videos, plan_clips
+from evaluation.embedder import ClipShape
+from evaluation.features import Features, Network, Plan, embed_videos, plan_clips
+from evaluation.floor import random_weights
 from evaluation.items import read_videos
 from evaluation.neighbours import among_all, nearest, neighbour_rows
 from evaluation.protocols import protocol_named
@@ -54,7 +56,7 @@ def evaluate(
         run = Run.start("evaluate", f"{protocol} {subject.dataset}", task.tags(subject))
         try:
             run.params(task.params(subject))
-            networks = _networks(export, config.seed)
+            networks = _networks(task, subject, plan, shape)
             features = embed_videos(
                 plan, subject.row_groups, networks, shape, config.batch_size, config.workers
             )
@@ -85,14 +87,16 @@ def nearest_videos(export: str, table: str, config: EvaluateConfig) -> list[dict
     plan = plan_clips(videos, range(len(videos)), shape, config.clips)
     with connected(min_cpus=2):
         quiet_ray_data()
-        networks = _networks(export, config.seed)[:1]
+        networks = [Network(PRETRAINED, storage.absolute(export))]
         features = embed_videos(plan, groups, networks, shape, config.batch_size, config.workers)
     return among_all(videos, features.owner, features.of(PRETRAINED), task.export.seen_videos(), config)
 
 
-def _networks(export: str, seed: int) -> list[Network]:
-    path = storage.absolute(export)
-    return [Network(PRETRAINED, path), Network(RANDOM, path, random_seed=seed)]
+def _networks(task: Measurement, subject: Subject, plan: Plan, shape: ClipShape) -> list[Network]:
+    path = storage.absolute(task.export.path)
+    training = subject.folds[0].train.tolist()
+    floor = random_weights(task.export, task.config.seed, plan, training, subject.row_groups, shape)
+    return [Network(PRETRAINED, path), Network(RANDOM, path, floor)]
 
 
 def _measured(task: Measurement, subject: Subject, features: Features) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ def among_all(
     videos: Sequence[Video],
     owner: npt.NDArray[np.int64],
     features: npt.NDArray[np.float32],
-    seen: set[str],
+    seen: Container[str],
     config: EvaluateConfig,
 ) -> list[dict[str, Any]]:
     """`nearest` without a split: queries are videos not in `seen` (else all), the gallery is all the others.

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from chronav.errors import CallError
 from evaluation.items import Video
 from evaluation.splits import Fold
 
 
-def seen_test_items(videos: Sequence[Video], folds: Sequence[Fold], seen: Iterable[str]) -> list[str]:
-    """Ids of the test items that the export was trained on, sorted."""
-    test = {videos[index].video_id for fold in folds for index in fold.test}
-    return sorted(test & set(seen))
+def seen_test_items(
+    videos: Sequence[Video], folds: Sequence[Fold], seen: Mapping[str, str | None]
+) -> list[str]:
+    """Ids of the test items that the export was trained on, sorted.
+
+    `seen`: video id -> sha256 of the file. An item is known by either: the same file has another id in another
+    layout, and another encoding of a video keeps the id.
+    """
+    files = {sha256 for sha256 in seen.values() if sha256 is not None}
+    test = [videos[index] for fold in folds for index in fold.test]
+    return sorted({video.video_id for video in test if video.video_id in seen or video.sha256 in files})
 
 
 def refuse_seen(overlap: Sequence[str], folds: Sequence[Fold], allow: bool) -> None:

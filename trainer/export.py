@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from pydantic import Field
+from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
@@ -26,6 +28,7 @@ from trainer.model import AudioVisualModel
 from trainer.sound import LogMel, speed_up
 
 WEIGHTS, CONFIG, SEEN = "encoder.safetensors", "config.json", "seen_videos.parquet"
+SHA256 = "source_sha256"
 
 
 class ExportedTable(Config):
@@ -105,16 +108,48 @@ class Export:
             self._log_mel.to(self._device)
         return self
 
-    def seen_videos(self) -> set[str]:
-        """Ids of the videos that the encoders were trained on."""
+    def seen_videos(self) -> dict[str, str | None]:
+        """Ids of the videos that the encoders were trained on -> sha256 of their source files, where known."""
         table = pq.read_table(io.BytesIO(storage.read_bytes(storage.join(self.path, SEEN))))
-        return set(table.column("video_id").to_pylist())
+        ids = table.column("video_id").to_pylist()
+        known = SHA256 in table.column_names
+        return dict(zip(ids, table.column(SHA256).to_pylist() if known else [None] * len(ids), strict=True))
 
     def random_twin(self, seed: int) -> Export:
         """The same networks with random weights: what an evaluation is compared with."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return Export(self.path, self.config, None)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The parameters and norm statistics of both encoders, on the CPU."""
+        return {name: value.cpu() for name, value in self._encoders.state_dict().items()}
+
+    def with_weights(self, weights: dict[str, Tensor]) -> Export:
+        """The same networks with other weights."""
+        return Export(self.path, self.config, weights)
+
+    @torch.no_grad()
+    def settle_norms(
+        self, video: Sequence[np.ndarray | Tensor] = (), audio: Sequence[np.ndarray | Tensor] = ()
+    ) -> None:
+        """Set the statistics of batch norms to those of some clips, given in batches as for `embed`.
+
+        A network that was never trained has none (mean 0, variance 1), and is a weaker floor than it need be.
+        """
+        norms = [m for m in self._encoders.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        before = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean over batches
+            norm.train()
+        for batch in video:
+            self._embed_video(torch.as_tensor(batch))
+        for batch in audio:
+            self._embed_audio(torch.as_tensor(batch))
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum
+        self._encoders.eval()
 
     @torch.inference_mode()
     def embed(
@@ -156,25 +191,28 @@ def load_export(path: str) -> Export:
     file = storage.join(path, CONFIG)
     if not storage.is_file(file):
         raise CallError(f"there is no export at '{path}'", code="missing_export", path=path)
-    config = validate(ExportConfig, json.loads(storage.read_bytes(file)))
-    weights = load_safetensors(storage.read_bytes(storage.join(path, WEIGHTS)))
     try:
-        return Export(path, config, weights)
-    except RuntimeError as error:
+        config = validate(ExportConfig, json.loads(storage.read_bytes(file)))
+        return Export(path, config, load_safetensors(storage.read_bytes(storage.join(path, WEIGHTS))))
+    except (CallError, ValueError, OSError, RuntimeError, SafetensorError) as error:
         line = " ".join(str(error).split())[:300]
-        raise CallError(
-            f"the weights of '{path}' do not fit its config: {line}", code="bad_export", path=path
-        ) from error
+        raise CallError(f"the export at '{path}' is broken: {line}", code="bad_export", path=path) from error
 
 
-def write_export(path: str, model: AudioVisualModel, config: ExportConfig, seen: tuple[str, ...]) -> None:
-    """Write an export folder; the config comes last, so that a folder with a config is whole."""
+def write_export(
+    path: str, model: AudioVisualModel, config: ExportConfig, seen: Mapping[str, str | None]
+) -> None:
+    """Write an export folder; the config comes last, so that a folder with a config is whole.
+
+    `seen`: ids of the videos trained on -> sha256 of their source files.
+    """
     encoders = ("video_encoder.", "audio_encoder.")
     state = {name: value for name, value in model.state_dict().items() if name.startswith(encoders)}
     weights = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     storage.write_bytes(storage.join(path, WEIGHTS), save_safetensors(weights))
+    columns = {"video_id": list(seen), SHA256: list(seen.values())}
     buffer = io.BytesIO()
-    pq.write_table(pa.table({"video_id": pa.array(seen, pa.string())}), buffer)
+    pq.write_table(pa.table({name: pa.array(v, pa.string()) for name, v in columns.items()}), buffer)
     storage.write_bytes(storage.join(path, SEEN), buffer.getvalue())
     text = json.dumps(config.model_dump(mode="json"), indent=2, sort_keys=True)
     storage.write_bytes(storage.join(path, CONFIG), text.encode())

@@ -29,6 +29,8 @@ class Room:
     video_end: float
     audio_start: float
     audio_end: float
+    frame_s: float = 0.0  # clips begin on a frame, and on a sample
+    sample_s: float = 0.0
 
     def has_video(self) -> bool:
         """Whether there are frames."""
@@ -37,6 +39,10 @@ class Room:
     def has_audio(self) -> bool:
         """Whether there is sound."""
         return self.audio_end > self.audio_start
+
+    def slack(self, target: int) -> float:
+        """How far rounding to the grid may move the two clips of a target pair against each other, in seconds."""
+        return sum(self.frame_s if axis in (V1, V2) else self.sample_s for axis in TARGET_PAIRS[target]) / 2
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,8 @@ def joint_speeds(
         np.floor(room.video_end / _QUANTUM_S) * _QUANTUM_S,
         np.ceil(room.audio_start / _QUANTUM_S) * _QUANTUM_S,
         np.floor(room.audio_end / _QUANTUM_S) * _QUANTUM_S,
+        room.frame_s,
+        room.sample_s,
     )
     rest = (tuple(speeds), video_clip_s, audio_clip_s, target, tied)
     # A segment hardly longer than its clips may fit by less than the rounding takes away.
@@ -110,10 +118,11 @@ def feasible_speeds(
     if target is None:
         return fits
     first, second = TARGET_PAIRS[target]
-    half = (span[first] + span[second]) / 2
-    before = lo1 + half <= hi2
-    after = lo2 + half <= hi1
-    overlap = np.maximum(lo1, lo2 - half) <= np.minimum(hi1, hi2 + half)
+    half, slack = (span[first] + span[second]) / 2, room.slack(target)
+    apart, together = half + slack, half - slack  # a class must survive the rounding to the grid
+    before = lo1 + apart <= hi2
+    after = lo2 + apart <= hi1
+    overlap = (together > 0) & (np.maximum(lo1, lo2 - together) <= np.minimum(hi1, hi2 + together))
     return fits & before & after & overlap
 
 

@@ -24,6 +24,7 @@ _COLUMNS = [
     "n_frames",
     "audio_valid_start_s",
     "audio_valid_end_s",
+    "source_sha256",
 ]
 _HASH_RANGE = 2**32
 
@@ -59,7 +60,7 @@ class TrainingData:
     sources: tuple[Source, ...]
     train: tuple[TrainGroup, ...]
     heldout: tuple[TrainGroup, ...]
-    train_videos: tuple[str, ...]
+    train_videos: dict[str, str | None]  # id -> sha256 of the source file
     heldout_videos: int
     excluded_rows: int
     short_rows: int
@@ -73,6 +74,7 @@ class _Row:
     group: RowGroup
     index: int
     video_id: str
+    sha256: str | None
     unit: str  # what is held out together
     fps: float
     short_side: int
@@ -122,7 +124,7 @@ def select_rows(
         tuple(sources),
         _grouped(train),
         _grouped([row for row in kept if row.unit in held]),
-        tuple(sorted({row.video_id for row in train})),
+        {row.video_id: row.sha256 for row in sorted(train, key=lambda row: row.video_id)},
         len({row.video_id for row in kept if row.unit in held}),
         excluded,
         short,
@@ -163,6 +165,7 @@ def _row(group: RowGroup, index: int, row: dict, unit: str) -> _Row:
         group,
         index,
         row["video_id"],
+        row["source_sha256"],
         unit,
         row["fps"] if has_video else 0.0,
         min(row["height"], row["width"]) if has_video else 0,

@@ -25,7 +25,7 @@ class Segment:
     def room(self) -> Room:
         """The segment's ranges in seconds."""
         start, end = self.audio_start / self.sample_rate, self.audio_end / self.sample_rate
-        return Room(self.n_frames / self.fps, start, end)
+        return Room(self.n_frames / self.fps, start, end, 1 / self.fps, 1 / self.sample_rate)
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,7 @@ def draw_windows(
     if chosen is not None:
         first, second = (clips[index] for index in TARGET_PAIRS[chosen])
         assert first is not None and second is not None
-        # Read off the clips as cut: rounding to the grid may close a gap of less than a frame.
-        order = order_class(first.span, second.span)
+        order = order_class(first.span, second.span)  # as drawn: the placing leaves room for rounding
     return Draw(clips, -1 if chosen is None else chosen, order, joint.feasible, joint.largest)
 
 
@@ -134,16 +133,17 @@ def _place(
     if target is None:
         return rng.uniform(lo1, hi1), rng.uniform(lo2, hi2)
     first, second = TARGET_PAIRS[target]
-    half = (spans[first] + spans[second]) / 2
+    half, slack = (spans[first] + spans[second]) / 2, room.slack(target)
+    apart, together = half + slack, half - slack
     wanted = int(rng.integers(3))
     if wanted == BEFORE:
-        one = rng.uniform(lo1, min(hi1, hi2 - half))
-        return one, rng.uniform(max(lo2, one + half), hi2)
+        one = rng.uniform(lo1, min(hi1, hi2 - apart))
+        return one, rng.uniform(max(lo2, one + apart), hi2)
     if wanted == AFTER:
-        one = rng.uniform(max(lo1, lo2 + half), hi1)
-        return one, rng.uniform(lo2, min(hi2, one - half))
-    one = rng.uniform(max(lo1, lo2 - half), min(hi1, hi2 + half))
-    return one, rng.uniform(max(lo2, one - half), min(hi2, one + half))
+        one = rng.uniform(max(lo1, lo2 + apart), hi1)
+        return one, rng.uniform(lo2, min(hi2, one - apart))
+    one = rng.uniform(max(lo1, lo2 - together), min(hi1, hi2 + together))
+    return one, rng.uniform(max(lo2, one - together), min(hi2, one + together))
 
 
 def _clips(

@@ -121,7 +121,9 @@ def make_export(path: Path, seen: tuple[str, ...] = (), **overrides: Any) -> str
         "tables": (ExportedTable(path="/nowhere", version=0),),
         "mlflow_run_id": "0123abcd",
     }
-    write_export(str(path), AudioVisualModel(config), ExportConfig(**(about | overrides)), seen)
+    write_export(
+        str(path), AudioVisualModel(config), ExportConfig(**(about | overrides)), dict.fromkeys(seen)
+    )
     return str(path)
 
 

@@ -221,6 +221,9 @@ def test_wrong_calls_on_media_are_refused_before_anything_is_decoded(
     assert names[0] in refused("seen_in_pretraining", *call, str(tmp_path), 1)
     refused("no_such_split", *call, str(tmp_path), 2)
     refused("no_such_split", *call, None, 1)
+    unseen = kit.make_export(tmp_path / "unseen")
+    many = ("linear", unseen, str(tmp_path / "media"), config(tmp_path, labels=3), "ucf101", str(tmp_path), 1)
+    assert "3 labels asked for" in refused("bad_value", *many)
     assert not (tmp_path / "cache").exists()
 
 

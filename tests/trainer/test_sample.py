@@ -10,9 +10,11 @@ import pytest
 
 from chronav.errors import JobError
 from pipelines.schema import CLIP_SCHEMA
+from trainer.config import SamplingConfig
 from trainer.input import stored_row
-from trainer.sample import Sample, decode_audio, make_sample, segment_of
+from trainer.sample import Sample, decode_audio, make_sample
 from trainer.speeds import A1, A2, TARGET_PAIRS, V1, V2
+from trainer.windows import Segment, draw_windows
 
 DRAWS = 400
 
@@ -85,25 +87,28 @@ def test_windows_of_both_modalities_are_centred_on_the_same_instant(kit):
             assert sum(video.span) / 2 == pytest.approx(sum(audio.span) / 2, abs=1.01 / kit.fps)
 
 
-def test_a_classifier_given_only_the_span_lengths_stays_at_a_third_on_order(kit):
-    from trainer.windows import draw_windows
-
-    config = kit.toy_config()
-    stored = stored_row(pa.Table.from_pylist([kit.row(1)], schema=CLIP_SCHEMA), 0)
-    segment = segment_of(stored, kit.rate, 10 * kit.rate)
-    length = round(config.audio.clip_s * kit.rate)
+@pytest.mark.parametrize(
+    ("seconds", "n_frames"), [(10.0, 8), (1.1, 8), (2.1, 16), (3.1, 16), (4.43, 16), (9.1, 16), (10.02, 16)]
+)
+def test_order_is_a_third_each_also_for_who_knows_the_span_lengths(seconds, n_frames):
+    """Whatever the segment's length: rounding to frames must not turn a gap into an overlap."""
+    config, rate = SamplingConfig(), 16_000
+    segment = Segment(int(seconds * 16), 16.0, rate, 0, int(seconds * rate))
     counts: dict[tuple, np.ndarray] = {}
-    right = asked = 0
-    for i in range(16_000):
-        draw = draw_windows(np.random.default_rng((3, i)), segment, config.sampling, 8, length)
-        key = (draw.target, *(clip.step for clip in draw.clips))
+    right, asked, orders = 0, 0, np.zeros(3)
+    for i in range(8_000):
+        draw = draw_windows(np.random.default_rng((3, i)), segment, config, n_frames, n_frames * rate // 16)
+        assert draw is not None
+        key = (draw.target, *(clip.step for clip in draw.clips if clip is not None))
         seen = counts.setdefault(key, np.zeros(3))
-        if i >= 8_000:  # guess the likeliest class of the first half of the draws
+        orders[draw.order] += 1
+        if i >= 4_000:  # guess the likeliest class of the first half of the draws
             right += int(seen.argmax() == draw.order) if seen.any() else 0
             asked += 1 if seen.any() else 0
         else:
             seen[draw.order] += 1
     assert right / asked == pytest.approx(1 / 3, abs=4 * (2 / 9 / asked) ** 0.5)
+    np.testing.assert_allclose(orders / orders.sum(), 1 / 3, atol=4 * (2 / 9 / orders.sum()) ** 0.5)
 
 
 def test_draws_are_keyed_by_seed_and_index_alone(kit):
