@@ -98,11 +98,20 @@ def _fields_beside(cls: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
     return list(cls.model_fields)
 
 
+def _load_yaml(text: str | bytes) -> Any:
+    """The value of a YAML text; raises `YAMLError` for whatever is wrong with it."""
+    try:
+        return yaml.load(text, _Loader)
+    except (ValueError, KeyError, AttributeError) as error:
+        # So PyYAML fails on values that only look right: `2024-13-45`, `!!bool x`, `!!timestamp x`.
+        raise yaml.YAMLError(str(error)) from error
+
+
 def _read_yaml(file: str) -> Mapping[str, Any]:
     if not storage.is_file(file):
         raise CallError(f"config file '{file}' does not exist", code="missing_file", path=file)
     try:
-        values = yaml.load(storage.read_bytes(file), _Loader)
+        values = _load_yaml(storage.read_bytes(file))
     except yaml.YAMLError as error:
         line = " ".join(str(error).split())
         raise CallError(f"config file '{file}' is not YAML: {line}", code="bad_file", path=file) from None
@@ -118,7 +127,7 @@ def _parse_override(text: str) -> tuple[str, Any]:
     if not sign or not key:
         raise CallError(f"expected key=value, got '{text}'", code="bad_override", key=text)
     try:
-        return key, yaml.load(value, _Loader)
+        return key, _load_yaml(value)
     except yaml.YAMLError:
         raise CallError(
             f"config key '{key}': '{value}' is not a YAML value", code="bad_value", key=key

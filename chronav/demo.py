@@ -41,10 +41,11 @@ class DemoConfig(Config):
 def demo(out: str, data: str | None, config: DemoConfig) -> Outcome:
     """Run everything into the folder `out`; `data`: the user's own videos instead of the world.
 
-    Raises `CallError` where `out` holds an earlier demo or `data` is no folder.
+    Raises `CallError` where `out` holds an earlier demo or `data` is no folder, `JobError` for what turns out to
+    be wrong only after something was written, such as segments that are all too short to learn from.
     """
     out = _free_folder() if out == DEFAULT_OUT else out
-    if storage.exists(out) and any(True for _ in storage.list_files(out)):
+    if _in_use(out):
         raise CallError(f"'{out}' exists; remove it or name another --out", code="exists", path=out)
     if data is not None and not storage.is_dir(data):
         raise CallError(f"'{data}' is not a folder", code="missing_folder", path=data)
@@ -56,6 +57,11 @@ def demo(out: str, data: str | None, config: DemoConfig) -> Outcome:
         ray.__enter__()
     try:
         outcome = _own_data(out, table, data, config, parts) if data else _world(out, table, config, parts)
+    except CallError as error:
+        if not _in_use(out):
+            raise
+        # A wrong call's exit code would say that nothing was written.
+        raise JobError(str(error), code=error.code, key=error.key, path=error.path) from error
     finally:
         ray.__exit__(None, None, None)
     report = storage.absolute(storage.join(out, "report.html"))
@@ -193,6 +199,10 @@ def _command(data: str | None, config: DemoConfig) -> str:
     """The call that made a report, where it differs from the plain one."""
     changed = [f"{key}={value}" for key, value in config.model_dump(exclude_defaults=True).items()]
     return shlex.join(["chronav", "demo", *changed, *(["--data", data] if data else [])])
+
+
+def _in_use(folder: str) -> bool:
+    return storage.exists(folder) and any(True for _ in storage.list_files(folder))
 
 
 def _free_folder() -> str:

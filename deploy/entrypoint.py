@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -12,17 +14,21 @@ from typer.main import get_command
 
 from chronav import storage
 from chronav.errors import CallError
+from chronav.services import load
 
 INPUT_PATHS = frozenset({"source", "annotations", "config", "data", "export"})
 """Parameters of commands that name something to read: `--working-dir` may ship it."""
 OUTPUT_PATHS = frozenset({"table", "out"})
 """Parameters of commands that name something written, or a table, which is never shipped."""
+CONFIG_PATHS = {"evaluate": ("evaluation.config", "EvaluateConfig", ("out", "cache"))}
+"""Commands whose config names by default where they write: the module and class of the config, and its keys."""
 
 
 def portable(command: Sequence[str], working_dir: str | None = None) -> list[str]:
     """The same call with every path absolute, as the job starts in a folder of the cluster's choice.
 
-    URLs stay as they are. With `working_dir`, inputs inside it become relative to it: the job starts in
+    URLs stay as they are. Output folders that a config names by default are added as overrides, unless the
+    call brings a config file. With `working_dir`, inputs inside it become relative to it: the job starts in
     its copy. Whether a path exists is for the job to say, as it may exist on the cluster alone.
     Raises `CallError` where the local command line would: no such command, option or missing argument.
     """
@@ -47,7 +53,7 @@ def portable(command: Sequence[str], working_dir: str | None = None) -> list[str
             options += [parameter.opts[0]] * len(values)
         else:
             options += [part for value in values for part in (parameter.opts[0], value)]
-    return [name, *options, *positional]
+    return [name, *options, *positional, *_default_paths(name, context.params)]
 
 
 def shell_line(command: Sequence[str], default_tracking_uri: str | None = None) -> str:
@@ -76,6 +82,21 @@ def _values(parameter: Any, context: Any, working_dir: str | None) -> list[str]:
         shipped = working_dir if parameter.name in INPUT_PATHS else None
         return [_portable_path(v, shipped) for v in values]
     return values
+
+
+def _default_paths(name: str, params: dict[str, Any]) -> list[str]:
+    """Overrides for the paths of `CONFIG_PATHS` that the call has left to their defaults."""
+    if name not in CONFIG_PATHS or params["config"] is not None:
+        return []
+    module, cls, keys = CONFIG_PATHS[name]
+    fields = getattr(load(module), cls).model_fields
+    given = {text.partition("=")[0] for text in params["overrides"] or ()}
+    return [f"{key}={_yaml(storage.absolute(fields[key].default))}" for key in keys if key not in given]
+
+
+def _yaml(path: str) -> str:
+    """A local path as an override's value, which is YAML: quoted where it must be."""
+    return path if re.fullmatch(r"[\w./-]+", path) else json.dumps(path, ensure_ascii=False)
 
 
 def _portable_path(path: str, working_dir: str | None) -> str:

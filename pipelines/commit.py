@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from chronav import storage
 from chronav.errors import CallError
 from pipelines import ledger as ledgers
 from pipelines.config import IngestConfig
+from pipelines.result import one_line
 from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, ledger_path
 from pipelines.table import open_table, read_meta, table_exists
 from pipelines.writer import Part, PartWriter
@@ -34,8 +36,14 @@ class Batch:
     rows: list[ledgers.LedgerRow] = field(default_factory=list)
 
 
-def check_config(table: str, config: IngestConfig) -> None:
-    """Raise `CallError` when `table` exists and was made with other content keys than `config` has."""
+def check_table(table: str, config: IngestConfig) -> None:
+    """Raise `CallError` when a file is where `table` or its ledger belongs, or `table` has another config.
+
+    Another config is one with other content keys.
+    """
+    for path in (table, ledger_path(table)):
+        if storage.is_file(path):
+            raise CallError(f"'{path}' is a file, no clip table", code="bad_table", path=path)
     if not table_exists(table):
         return
     stored = open_table(table).metadata().configuration.get(_CONFIG_KEY)
@@ -53,7 +61,10 @@ def check_config(table: str, config: IngestConfig) -> None:
 
 
 class ClipTable:
-    """A clip table and its ledger, open for writing; both are made when they are not there."""
+    """A clip table and its ledger, open for writing; both are made when they are not there.
+
+    Raises `CallError` where they cannot be made.
+    """
 
     def __init__(self, path: str, config: IngestConfig) -> None:
         self.path = storage.absolute(path)
@@ -65,16 +76,22 @@ class ClipTable:
     def _open(path: str, schema: pa.Schema, configuration: dict[str, str]) -> DeltaTable:
         if table_exists(path):
             return open_table(path)
-        return DeltaTable.create(
-            path, schema, configuration=configuration or None, raise_if_key_not_exists=False
-        )
+        try:
+            storage.make_dirs(path)
+            return DeltaTable.create(
+                path, schema, configuration=configuration or None, raise_if_key_not_exists=False
+            )
+        except (OSError, DeltaError) as error:
+            message = f"cannot make table '{path}': {one_line(error)}"
+            raise CallError(message, code="bad_table", path=path) from None
 
-    def video_ids(self) -> set[str]:
-        """The ids of the videos that have clips."""
-        return set(read_meta(self.clips, ("video_id",))["video_id"].to_pylist())
+    def owners(self) -> dict[str, str]:
+        """Of every video that has clips: its id -> the uri of its file."""
+        rows = read_meta(self.clips, ("video_id", "source_uri"))
+        return dict(zip(rows["video_id"].to_pylist(), rows["source_uri"].to_pylist(), strict=True))
 
     def commit(self, batch: Batch, replaced: set[str], new: bool, run_id: str) -> None:
-        """Make a batch visible: its clips in place of those of the videos `replaced`, then its ledger rows.
+        """Make a batch visible: its clips in place of those of the files `replaced`, then its ledger rows.
 
         `new`: none of its files is in the ledger yet.
         """
@@ -107,12 +124,12 @@ class ClipTable:
         ledgers.put(self.ledger, rows, last["batch_id"], at, new=False)
         return len(rows)
 
-    def _without(self, video_ids: set[str]) -> list[AddAction | RemoveAction]:
-        """Actions that take the rows of some videos out of the parts that hold them."""
+    def _without(self, uris: set[str]) -> list[AddAction | RemoveAction]:
+        """Actions that take the rows of some source files out of the parts that hold them."""
         actions: list[AddAction | RemoveAction] = []
         files = self.clips.get_add_actions(flatten=True)
         for name, size in zip(files["path"].to_pylist(), files["size_bytes"].to_pylist(), strict=True):
-            kept = self._rewrite(name, video_ids)
+            kept = self._rewrite(name, uris)
             if kept is None:
                 continue
             now = int(time.time() * 1000)
@@ -124,27 +141,27 @@ class ClipTable:
             actions += [_add(part) for part in kept]
         return actions
 
-    def _rewrite(self, name: str, video_ids: set[str]) -> list[Part] | None:
-        """The part file `name` without some videos, row group by row group; None when it has none of them."""
+    def _rewrite(self, name: str, uris: set[str]) -> list[Part] | None:
+        """The part file `name` without some source files, row group by row group; None if it has none."""
         fs, path = storage.arrow_fs(storage.join(self.path, name))
         with pq.ParquetFile(path, filesystem=fs) as file:
-            held = file.read(columns=["video_id"])["video_id"].to_pylist()
-            if video_ids.isdisjoint(held):
+            held = file.read(columns=["source_uri"])["source_uri"].to_pylist()
+            if uris.isdisjoint(held):
                 return None
             with PartWriter(self.path) as writer:
                 for index in range(file.num_row_groups):
                     rows = file.read_row_group(index)
-                    gone = pc.is_in(rows["video_id"], pa.array(sorted(video_ids)))
+                    gone = pc.is_in(rows["source_uri"], pa.array(sorted(uris)))
                     rest = rows.filter(pc.invert(gone)).cast(CLIP_SCHEMA)
                     if len(rest):
                         writer.add_table(rest)
         return [writer.part] if writer.part else []
 
 
-def with_sound(table: DeltaTable) -> int:
-    """How many segments have sound."""
+def count_segments(table: DeltaTable) -> dict[str, int]:
+    """`segments` of a clip table, and `segments_with_sound`."""
     column = read_meta(table, ("audio_valid_end_s",))["audio_valid_end_s"]
-    return len(column) - column.null_count
+    return {"segments": len(column), "segments_with_sound": len(column) - column.null_count}
 
 
 def _add(part: Part) -> AddAction:

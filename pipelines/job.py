@@ -15,7 +15,7 @@ from chronav.progress import Bar
 from chronav.tracking import Run
 from pipelines import ledger as ledgers
 from pipelines.batches import Batches
-from pipelines.commit import ClipTable, check_config, with_sound
+from pipelines.commit import ClipTable, check_table, count_segments
 from pipelines.config import IngestConfig
 from pipelines.result import one_line
 from pipelines.schema import ledger_path
@@ -39,15 +39,16 @@ def ingest(
     """
     begun = time.monotonic()
     listing = list_source(source, dataset, annotations, outside=(table, ledger_path(table)))
-    check_config(table, config)
+    check_table(table, config)
     clip_table = ClipTable(table, config)
     clip_table.catch_up()
     known = ledgers.read_known(clip_table.ledger)
-    plan = ledgers.compare(listing.items, known, storage.absolute(source))
+    owners = clip_table.owners()
+    plan = ledgers.compare(listing.items, known, owners, storage.absolute(source))
     run = Run.start("ingest", name=f"ingest {dataset}", tags={"table": clip_table.path})
     try:
         run.params({**config.model_dump(), "source": source, "dataset": dataset})
-        batches = Batches(clip_table, plan, known, run.run_id)
+        batches = Batches(clip_table, plan, known, owners.values(), run.run_id)
         if plan.todo:
             _decode_all(plan, known, config, batches)
         outcome = _outcome(listing, plan, batches)
@@ -65,6 +66,7 @@ def _decode_all(
 ) -> None:
     """Decode what is new or changed on the cluster, and commit batch by batch."""
     hashes = {uri: row.sha256 for uri, row in known.items()}
+    hashes |= {uri: hashes[of] for uri, of in plan.twins.items()}
     reasons: Counter[str] = Counter()
     files = 0
     with connected(), Bar("ingest", len(plan.todo), "files") as bar:
@@ -109,13 +111,13 @@ def _outcome(listing: Listing, plan: ledgers.Plan, batches: Batches) -> Outcome:
     return {
         "files": len(listing.items),
         "ignored": listing.ignored,
-        "new": len(plan.new) + len(plan.duplicates),
+        "new": len(plan.new),
         "changed": len(plan.changed) - touched,
         "unchanged": plan.unchanged + touched,
         "removed": len(plan.removed),
         "decoded": batches.decoded,
         **ledgers.totals(table.ledger),
-        "segments_with_sound": with_sound(table.clips),
+        **count_segments(table.clips),
         "table": table.path,
         "table_version": table.clips.version(),
     }

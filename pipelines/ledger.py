@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +23,6 @@ LedgerRow = dict[str, Any]
 class Known:
     """What the ledger says of a file."""
 
-    video_id: str
     size: int
     mtime: float
     sha256: str | None
@@ -31,50 +30,81 @@ class Known:
 
 @dataclass
 class Plan:
-    """What an ingest has to do. `duplicates`: new files whose id another file of the table has."""
+    """What an ingest has to do with the files of a source, each under the id that it goes by.
+
+    `duplicates`: files not to be opened, for another file has their id: uri -> uri of that one.
+    `twins`: files that are as large as the one that has their id, and duplicates if their content is the
+    same: uri -> uri of that one.
+    """
 
     new: list[SourceItem] = field(default_factory=list)
     changed: list[SourceItem] = field(default_factory=list)
     unchanged: int = 0
     removed: list[str] = field(default_factory=list)
-    duplicates: list[tuple[SourceItem, str]] = field(default_factory=list)
+    duplicates: dict[str, str] = field(default_factory=dict)
+    twins: dict[str, str] = field(default_factory=dict)
 
     @property
     def todo(self) -> list[SourceItem]:
         """The files to open, in the source's order."""
-        return sorted([*self.new, *self.changed], key=lambda item: item.uri)
+        opened = (item for item in (*self.new, *self.changed) if item.uri not in self.duplicates)
+        return sorted(opened, key=lambda item: item.uri)
 
 
 def read_known(ledger: DeltaTable) -> dict[str, Known]:
     """The ledger's rows by source uri."""
-    columns = ("source_uri", "video_id", "size", "mtime", "source_sha256")
+    columns = ("source_uri", "size", "mtime", "source_sha256")
     values = [read_meta(ledger, columns)[name].to_pylist() for name in columns]
     return {uri: Known(*rest) for uri, *rest in zip(*values, strict=True)}
 
 
-def compare(items: Iterable[SourceItem], known: Mapping[str, Known], root: str) -> Plan:
+def compare(
+    items: Iterable[SourceItem], known: Mapping[str, Known], owners: Mapping[str, str], root: str
+) -> Plan:
     """Hold a listing of the folder `root` against the ledger; a file is unchanged if size and time are.
 
+    `owners`: video id -> uri of the file that its clips are from. No other file gets such an id.
     Ledger rows outside `root` come from other sources of the same table and are left alone.
     """
     plan = Plan()
-    owner = {row.video_id: uri for uri, row in known.items()}
+    taken = dict(owners)
+    clashes: list[tuple[SourceItem, str]] = []
     listed = set()
     for item in items:
         listed.add(item.uri)
         row = known.get(item.uri)
-        if row is not None:
-            if (row.size, row.mtime) == (item.size, item.mtime):
-                plan.unchanged += 1
-            else:
-                plan.changed.append(item)
-        elif owner.setdefault(item.video_id, item.uri) != item.uri:
-            plan.duplicates.append((item, owner[item.video_id]))
-        else:
-            plan.new.append(item)
+        if row is not None and (row.size, row.mtime) == (item.size, item.mtime):
+            plan.unchanged += 1
+            continue
+        video_id = _claim(item, taken)
+        owner = taken.get(item.video_id, item.uri)
+        if video_id is None:
+            plan.duplicates[item.uri] = owner
+        elif owner != item.uri and video_id not in owners:
+            clashes.append((item, owner))
+        (plan.new if row is None else plan.changed).append(replace(item, video_id=video_id or item.video_id))
+    plan.twins = _twins(clashes, known, {item.uri for item in plan.changed})
     inside = root.rstrip("/") + "/"
     plan.removed = [uri for uri in known if uri.startswith(inside) and uri not in listed]
     return plan
+
+
+def _claim(item: SourceItem, taken: dict[str, str]) -> str | None:
+    """The id that a file goes by: the one that it has, else the first of its ids that is free, else None."""
+    ids = [video_id for video_id in (item.video_id, item.spare_id) if video_id is not None]
+    ids.sort(key=lambda video_id: taken.get(video_id) != item.uri)
+    return next((video_id for video_id in ids if taken.setdefault(video_id, item.uri) == item.uri), None)
+
+
+def _twins(
+    clashes: Iterable[tuple[SourceItem, str]], known: Mapping[str, Known], changed: set[str]
+) -> dict[str, str]:
+    """Which of the files that had to take their spare id may be copies of what the table holds."""
+    return {
+        item.uri: owner
+        for item, owner in clashes
+        if owner in known and owner not in changed and known[owner].size == item.size
+    }
 
 
 def ledger_row(item: SourceItem, result: FileResult, config_hash: str) -> LedgerRow:
@@ -94,9 +124,8 @@ def ledger_row(item: SourceItem, result: FileResult, config_hash: str) -> Ledger
     }
 
 
-def duplicate_row(item: SourceItem, of: str, config_hash: str) -> LedgerRow:
-    """The ledger row of a file whose id is taken."""
-    message = f"the id {item.video_id} belongs to {of}"
+def duplicate_row(item: SourceItem, message: str, config_hash: str) -> LedgerRow:
+    """The ledger row of a file that gives no clips because another one does."""
     result = FileResult(Status.REJECTED, reason=Reason.DUPLICATE, message=message)
     return ledger_row(item, result, config_hash)
 
@@ -124,14 +153,13 @@ def touch(ledger: DeltaTable, touched: Mapping[str, SourceItem]) -> None:
 
 
 def totals(ledger: DeltaTable) -> dict[str, Any]:
-    """Counts over the whole ledger: `ok`, `rejected`, `failed`, `reasons` and `segments`."""
-    table = read_meta(ledger, ("status", "reason", "clips"))
+    """Counts over the whole ledger: `ok`, `rejected`, `failed` and `reasons`."""
+    table = read_meta(ledger, ("status", "reason"))
     statuses = Counter(table["status"].to_pylist())
     reasons = Counter(reason for reason in table["reason"].to_pylist() if reason is not None)
     return {
         **{status.value: statuses[status.value] for status in Status},
         "reasons": dict(sorted(reasons.items())),
-        "segments": sum(table["clips"].to_pylist()),
     }
 
 

@@ -40,7 +40,7 @@ def open_table(path: str, version: int | None = None) -> DeltaTable:
 
 def table_exists(path: str) -> bool:
     """Whether a Delta table is at `path`."""
-    return bool(DeltaTable.is_deltatable(storage.absolute(path)))
+    return not storage.is_file(path) and bool(DeltaTable.is_deltatable(storage.absolute(path)))
 
 
 def data_files(table: DeltaTable) -> list[str]:

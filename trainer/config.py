@@ -10,6 +10,7 @@ from chronav.config import Config
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
+Blocks = Annotated[int, Field(ge=1)]
 Norm = Literal["batch", "sync_batch", "group"]
 
 HEADS = ("speed_v", "speed_a", "direction_v", "direction_a", "order_vv", "order_aa", "order_va")
@@ -30,7 +31,9 @@ class AudioConfig(Config):
     """The audio encoder and the log-mel spectrograms that it sees."""
 
     width: int = Field(64, ge=4, description="channels of the first stage; 64 is ResNet-18")
-    blocks: tuple[int, ...] = Field((2, 2, 2, 2), strict=False, min_length=2, description="blocks a stage")
+    blocks: tuple[Blocks, ...] = Field(
+        (2, 2, 2, 2), strict=False, min_length=2, description="blocks a stage, at least one in each"
+    )
     clip_s: float = Field(1.0, gt=0, le=8, description="seconds of a clip after speed-up")
     n_mels: int = Field(80, ge=8, description="mel bands")
     window_s: float = Field(0.025, gt=0, description="STFT window, seconds")
@@ -40,6 +43,14 @@ class AudioConfig(Config):
         7000.0, gt=0, le=7000, description="upper edge of the top band, Hz: below any codec's cut-off"
     )
     power_floor: float = Field(1e-7, gt=0, description="added to the mel power before the logarithm")
+
+    @model_validator(mode="after")
+    def _possible(self) -> AudioConfig:
+        if self.clip_s < self.window_s:
+            raise ValueError(f"clip_s ({self.clip_s:g}) must be at least window_s ({self.window_s:g})")
+        if self.f_min >= self.f_max:
+            raise ValueError(f"f_min ({self.f_min:g}) must be below f_max ({self.f_max:g})")
+        return self
 
 
 class SamplingConfig(Config):
@@ -78,6 +89,13 @@ class AugmentConfig(Config):
     time_mask: float = Field(0.15, ge=0, lt=1, description="largest share of the clip masked in time")
     frequency_mask: float = Field(0.2, ge=0, lt=1, description="largest share of the bands masked")
 
+    @model_validator(mode="after")
+    def _noise_range(self) -> AugmentConfig:
+        low, high = self.noise_db_min, self.noise_db_max
+        if low > high:
+            raise ValueError(f"noise_db_min ({low:g}) must be at most noise_db_max ({high:g})")
+        return self
+
 
 class LossConfig(Config):
     """Weights and constants of the objective."""
@@ -93,6 +111,15 @@ class LossConfig(Config):
     vv: Weight = Field(1.0, description="weight of the contrastive loss among video clips")
     va: Weight = Field(1.0, description="weight of the contrastive loss between videos and their audio")
     tau: float = Field(0.1, gt=0, description="temperature of the contrastive loss")
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> LossConfig:
+        temporal = self.lambda_t and any(getattr(self, head) for head in HEADS)
+        if not (temporal or self.vv or self.va):
+            raise ValueError(
+                f"nothing to learn: vv, va, and lambda_t ({self.lambda_t:g}) times each of {', '.join(HEADS)} are 0"
+            )
+        return self
 
 
 class PretrainConfig(Config):
@@ -118,7 +145,7 @@ class PretrainConfig(Config):
     lr: float = Field(3e-4, gt=0, description="learning rate at batch lr_batch, scaled linearly")
     lr_batch: int = Field(256, ge=1, description="the batch size that lr is given for")
     weight_decay: float = Field(1e-4, ge=0, description="of AdamW; none on norms and biases")
-    warmup_steps: int = Field(1000, ge=0, description="linear warm-up")
+    warmup_steps: int = Field(1000, ge=0, description="linear warm-up; may outlast `steps`")
     grad_clip: float = Field(1.0, gt=0, description="largest gradient norm")
 
     norm: Norm = Field("batch", description="normalisation of all networks; sync_batch needs GPUs")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,10 +16,11 @@ from chronav.errors import CallError, ChronavError, JobError
 from chronav.progress import say
 from trainer import checkpoint
 from trainer.board import Board, Watcher
-from trainer.config import PretrainConfig
+from trainer.config import AudioConfig, PretrainConfig
 from trainer.export import ExportConfig, ExportedTable
 from trainer.model import AudioVisualModel
 from trainer.plan import lane_length
+from trainer.sound import LogMel
 from trainer.tables import Exclusion, TrainingData, select_rows
 from trainer.worker import WorkerJob, train_worker
 
@@ -43,15 +46,17 @@ def pretrain(
     _check(data, config)
     if start is not None:
         _check_same_data(start, _data_id(data, exclude))
-    run = _start_run(data, out, config, recipe, exclude, start)
-    try:
-        outcome = _fit(data, out, config, recipe, exclude, start, run)
-        version = run.register(tracking.REGISTERED_MODEL, storage.join(out, "export"))
-        run.tags({"chronav.model_version": f"{tracking.REGISTERED_MODEL}/{version}"})
-    except BaseException as error:
-        run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-        raise
-    run.finish()
+    with connected(min_cpus=config.workers + 2):
+        _check_norm(config, _cluster_gpus())
+        run = _start_run(data, out, config, recipe, exclude, start)
+        try:
+            outcome = _fit(data, out, config, recipe, exclude, start, run)
+            version = run.register(tracking.REGISTERED_MODEL, storage.join(out, "export"))
+            run.tags({"chronav.model_version": f"{tracking.REGISTERED_MODEL}/{version}"})
+        except BaseException as error:
+            run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            raise
+        run.finish()
     return {
         "steps": config.steps,
         "samples": config.steps * config.batch_size,
@@ -114,6 +119,10 @@ def _check(data: TrainingData, config: PretrainConfig) -> None:
             code="bad_value",
             key="lanes",
         )
+    if data.sample_rate:
+        _check_sound(config.audio, data.sample_rate)
+    if not _joins_cluster():
+        _check_norm(config, torch.cuda.device_count())
     # Names of encoders and shapes of networks are settled here, before anything is started or written.
     with torch.device("meta"):
         AudioVisualModel(config)
@@ -122,6 +131,53 @@ def _check(data: TrainingData, config: PretrainConfig) -> None:
         f"{data.heldout_videos} videos held out, {data.excluded_rows} segments excluded, "
         f"{data.short_rows} too short"
     )
+    if config.warmup_steps > config.steps:
+        say(
+            f"pretrain: warm-up ({config.warmup_steps} steps) outlasts the run ({config.steps}): "
+            "the learning rate never reaches its peak"
+        )
+
+
+def _check_sound(audio: AudioConfig, sample_rate: int) -> None:
+    """What of the sound's settings works or not depending on the sample rate of the tables."""
+    mel = LogMel(audio, sample_rate)
+    clip = round(audio.clip_s * sample_rate)
+    wrong = {
+        "window_s": (mel.n_window < 1, "less than a sample"),
+        "hop_s": (mel.hop < 1, "less than a sample"),
+        "clip_s": (clip < mel.n_fft, f"{clip} samples, fewer than the {mel.n_fft} of one spectrum"),
+        "f_min": (not bool(mel.bank.sum() > 0), "above all bands that this sound has"),
+    }
+    for key, (is_wrong, why) in wrong.items():
+        if is_wrong:
+            raise CallError(
+                f"config key 'audio.{key}': {getattr(audio, key):g} is {why} (the sound has {sample_rate} Hz)",
+                code="bad_value",
+                key=f"audio.{key}",
+            )
+
+
+def _check_norm(config: PretrainConfig, gpus: float) -> None:
+    """On CPUs `sync_batch` is plain batch normalisation at best: refused rather than trained in silence."""
+    if config.norm == "sync_batch" and gpus < config.workers:
+        raise CallError(
+            f"config key 'norm': sync_batch needs a GPU for each of {config.workers} workers, there are {gpus:g}; "
+            "use batch or group",
+            code="bad_value",
+            key="norm",
+        )
+
+
+def _joins_cluster() -> bool:
+    """Whether Ray may be more than this machine: a connection that is there already, or one to be joined."""
+    ray = sys.modules.get("ray")  # not imported here: `connected` settles Ray's environment before it does
+    return bool(os.environ.get("RAY_ADDRESS")) or (ray is not None and ray.is_initialized())
+
+
+def _cluster_gpus() -> float:
+    import ray
+
+    return ray.cluster_resources().get("GPU", 0)
 
 
 def _shape(config: PretrainConfig) -> Any:
@@ -155,42 +211,40 @@ def _fit(
     start: str | None,
     run: tracking.Run,
 ) -> dict[str, Any]:
-    """Run Ray Train; returns what rank 0 left on the board."""
-    with connected(min_cpus=config.workers + 2):
-        import ray
-        from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
-        from ray.train.torch import TorchTrainer
+    """Run Ray Train on the connected Ray; returns what rank 0 left on the board."""
+    import ray
+    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
 
-        board = ray.remote(num_cpus=0)(Board).remote()
-        job = WorkerJob(
-            config,
-            data,
-            storage.join(out, "export"),
-            _export_config(data, config, recipe, exclude, run.run_id),
-            start,
-            _data_id(data, exclude),
-            run.uri,
-            run.run_id,
-            board,
-        )
-        gpus = ray.cluster_resources().get("GPU", 0)
-        trainer = TorchTrainer(
-            train_worker,
-            train_loop_config={"job": job},
-            scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=gpus >= config.workers),
-            run_config=RunConfig(
-                name=out.rpartition("/")[2],
-                storage_path=storage.parent(out),
-                checkpoint_config=CheckpointConfig(num_to_keep=config.keep_checkpoints),
-                failure_config=FailureConfig(max_failures=config.max_failures),
-            ),
-        )
-        with Watcher(board, config.steps):
-            try:
-                trainer.fit()
-            except ray.train.TrainingFailedError as error:
-                raise _failure(error) from error
-        outcome = ray.get(board.outcome.remote())
+    board = ray.remote(num_cpus=0)(Board).remote()
+    job = WorkerJob(
+        config,
+        data,
+        storage.join(out, "export"),
+        _export_config(data, config, recipe, exclude, run.run_id),
+        start,
+        _data_id(data, exclude),
+        run.uri,
+        run.run_id,
+        board,
+    )
+    trainer = TorchTrainer(
+        train_worker,
+        train_loop_config={"job": job},
+        scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=_cluster_gpus() >= config.workers),
+        run_config=RunConfig(
+            name=out.rpartition("/")[2],
+            storage_path=storage.parent(out),
+            checkpoint_config=CheckpointConfig(num_to_keep=config.keep_checkpoints),
+            failure_config=FailureConfig(max_failures=config.max_failures),
+        ),
+    )
+    with Watcher(board, config.steps):
+        try:
+            trainer.fit()
+        except ray.train.TrainingFailedError as error:
+            raise _failure(error) from error
+    outcome = ray.get(board.outcome.remote())
     if outcome is None:
         raise JobError("training ended without an outcome", code="no_outcome")
     return outcome

@@ -13,7 +13,10 @@ from chronav.storage import StoredFile
 
 @dataclass(frozen=True)
 class SourceItem:
-    """One media file: where it is, how to tell that it changed, and its annotations."""
+    """One media file: where it is, how to tell that it changed, and its annotations.
+
+    `spare_id`: what it goes by where another file has its `video_id`; without one it is then a duplicate.
+    """
 
     uri: str
     size: int
@@ -23,6 +26,7 @@ class SourceItem:
     label: str | None = None
     group: str | None = None
     splits: Mapping[str, str] = field(default_factory=dict)
+    spare_id: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for the way to a task."""

@@ -50,6 +50,15 @@ BAD_CALLS = {
     "unknown key": (["ingest", "media", "--table", "T", "bogus=1"], "unknown_key", "bogus"),
     "bad type": (["ingest", "media", "--table", "T", "fps=fast"], "bad_value", "fps"),
     "negative fps": (["ingest", "media", "--table", "T", "fps=-1"], "bad_value", "fps"),
+    "no such date": (["ingest", "media", "--table", "T", "fps=2024-13-45"], "bad_value", "fps"),
+    "no such date in the file": (
+        ["ingest", "media", "--table", "T", "--config", "media/date.yaml"],
+        "bad_file",
+        "date.yaml",
+    ),
+    "table is a file": (["ingest", "media", "--table", "media/bad.yaml"], "bad_table", "bad.yaml"),
+    "table below a file": (["ingest", "media", "--table", "media/bad.yaml/T"], "bad_table", "bad.yaml/T"),
+    "table where none can be": (["ingest", "media", "--table", "/proc/xx/T"], "bad_table", "/proc/xx/T"),
     "no key=value": (["ingest", "media", "--table", "T", "fps"], "bad_override", "fps"),
     "no config file": (
         ["ingest", "media", "--table", "T", "--config", "none.yaml"],
@@ -68,6 +77,7 @@ def test_a_bad_call_is_one_line_exit_code_2_and_nothing_written(case: str, call:
     (tmp_path / "media").mkdir()
     (tmp_path / "empty").mkdir()
     (tmp_path / "media" / "bad.yaml").write_text("fps: [1\n")
+    (tmp_path / "media" / "date.yaml").write_text("fps: 2024-13-45\n")
     before = sorted(tmp_path.rglob("*"))
     result = call(*arguments)
     assert result.code == 2, result.err

@@ -87,6 +87,9 @@ def test_text_that_looks_like_a_number_with_letters_stays_text() -> None:
         ("mel=3", "bad_value", "mel"),
         ("mel.bands=0", "bad_value", "mel.bands"),
         ("lr=[1", "bad_value", "lr"),
+        ("lr=2024-13-45", "bad_value", "lr"),
+        ("lr=!!bool x", "bad_value", "lr"),
+        ("lr=!!timestamp x", "bad_value", "lr"),
         ("lr", "bad_override", "lr"),
         ("=3", "bad_override", "=3"),
     ],
@@ -106,7 +109,7 @@ def test_a_rule_over_several_fields_reads_as_a_sentence() -> None:
     assert str(_error("name=bad")) == "config: a name must be good"
 
 
-@pytest.mark.parametrize("content", [b"- 1\n- 2\n", b"lr: [1\n", b"\xff\xfe\x00bad"])
+@pytest.mark.parametrize("content", [b"- 1\n- 2\n", b"lr: [1\n", b"lr: 2024-13-45\n", b"\xff\xfe\x00bad"])
 def test_files_that_are_no_mapping_are_refused(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_bytes(content)

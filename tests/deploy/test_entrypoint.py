@@ -10,8 +10,10 @@ import pytest
 from typer.main import get_command
 
 from chronav.cli import app
+from chronav.config import build
 from chronav.errors import CallError
 from deploy.entrypoint import INPUT_PATHS, OUTPUT_PATHS, portable, shell_line
+from evaluation.config import EvaluateConfig
 
 NO_PATHS = {
     "overrides",
@@ -75,6 +77,40 @@ def test_repeated_options_weights_and_urls(here: Path) -> None:
 
 def test_a_path_that_the_call_left_to_its_default_is_the_callers_too(here: Path) -> None:
     assert portable(["demo"]) == ["demo", "--out", f"{here}/runs/demo"]
+
+
+EVALUATE = ["evaluate", "linear", "--export", "E", "--data", "D"]
+
+
+@pytest.mark.parametrize(
+    ("more", "sent"),
+    [
+        ([], ["out={here}/runs/evaluate", "cache={here}/runs/cache"]),
+        (["clips=3"], ["clips=3", "out={here}/runs/evaluate", "cache={here}/runs/cache"]),
+        (["out=mine"], ["out=mine", "cache={here}/runs/cache"]),
+        (["cache=s3://b/c", "out=/o"], ["cache=s3://b/c", "out=/o"]),
+    ],
+)
+def test_folders_that_evaluate_leaves_to_its_config_are_the_callers_too(
+    more: list[str], sent: list[str], here: Path
+) -> None:
+    call = portable([*EVALUATE, *more])
+    assert call[call.index("linear") + 1 :] == [text.format(here=here) for text in sent]
+
+
+def test_a_config_file_keeps_its_folders(here: Path) -> None:
+    call = portable([*EVALUATE, "--config", "c.yaml", "clips=3"], None)
+    assert call[-2:] == ["linear", "clips=3"]
+
+
+def test_a_folder_whose_name_means_something_in_yaml_arrives_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = tmp_path / "it's: ä # 'b' 😀"
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    config = build(EvaluateConfig, overrides=portable(EVALUATE)[-2:])
+    assert (config.out, config.cache) == (f"{odd}/runs/evaluate", f"{odd}/runs/cache")
 
 
 def test_shipped_inputs_are_named_within_the_shipped_folder(here: Path) -> None:

@@ -124,7 +124,7 @@ def test_demo_report_tells_everything(tmp_path: Path, kit: SimpleNamespace) -> N
     for words in (
         "What <it> learnt", "chronav demo a<b", "1,000 steps", "Speed, video", "not measured", "0.50–0.70",
         "Linear probe on video", "Top-1, 50 labelled videos", "✓ Fan", "✗ Rain", "One seed.", "1:15", "1:27",
-        "4 test items are few.",
+        "4 test items are few.", "beside the same networks with random weights",
     ):  # fmt: skip
         assert words in page.words, words
 
@@ -138,7 +138,17 @@ def test_demo_report_of_unlabelled_videos(tmp_path: Path, kit: SimpleNamespace) 
     write_demo_report(str(tmp_path / "demo.html"), bare)
     words = read(tmp_path / "demo.html").words
     assert "b.mp4" in words
+    assert "random weights" not in words, "nothing was scored"
+    assert "No labels were given" in words
+    assert "which videos they find alike" in words
     assert "✗ " not in words.split("nearest to whom")[1].split("another one.")[1]
+
+
+def test_demo_report_promises_no_neighbours_where_there_are_none(tmp_path: Path) -> None:
+    write_demo_report(str(tmp_path / "demo.html"), context(tmp_path, b"", evaluations=[], neighbours=[]))
+    words = read(tmp_path / "demo.html").words
+    assert "held out from training, where there are any." in words
+    assert "alike" not in words
 
 
 def test_history_is_drawn_by_name(tmp_path: Path) -> None:

@@ -139,6 +139,95 @@ def test_files_that_share_an_id(source: Path, tmp_path: Path, ray_local: None) -
     assert len(clip_ids(str(tmp_path / "t.delta"))) == 5
 
 
+def messages(table: str) -> dict[str, str]:
+    """The ledger's messages by uri, of the files that have one."""
+    rows = read_meta(open_table(f"{table}.ledger"), ("source_uri", "message")).to_pylist()
+    return {row["source_uri"]: row["message"] for row in rows if row["message"] is not None}
+
+
+def clips(table: str) -> dict[str, str]:
+    """Which file each clip is from."""
+    rows = read_meta(open_table(table), ("clip_id", "source_uri")).to_pylist()
+    assert len({row["clip_id"] for row in rows}) == len(rows)
+    return {row["clip_id"]: row["source_uri"] for row in rows}
+
+
+def counts(outcome: dict[str, Any]) -> tuple[int, ...]:
+    keys = ("new", "changed", "unchanged", "decoded", "ok", "rejected", "segments")
+    return tuple(outcome[key] for key in keys)
+
+
+def test_a_duplicate_that_changes_replaces_nothing(tmp_path: Path, tiny: Callable, ray_local: None) -> None:
+    table = str(tmp_path / "t.delta")
+    files = [tiny(tmp_path / name / "v_Dot_g01_c01.mp4", 1.0) for name in "abc"]
+
+    def run(name: str) -> tuple[int, ...]:
+        return counts(ingest(str(tmp_path / name), table, CONFIG, "ucf101"))
+
+    assert run("a") == (1, 0, 0, 1, 1, 0, 1)
+    assert run("b") == (1, 0, 0, 0, 1, 1, 1)
+    tiny(files[1], 1.5)
+    assert run("b") == (0, 1, 0, 0, 1, 1, 1)
+    assert run("b") == (0, 0, 1, 0, 1, 1, 1)
+    assert run("c") == (1, 0, 0, 0, 1, 2, 1)
+    assert clips(table) == {"v_Dot_g01_c01:0": str(files[0])}
+    of = f"the id v_Dot_g01_c01 belongs to {files[0]}"
+    assert messages(table) == {str(files[1]): of, str(files[2]): of}
+
+    files[0].write_text("no video any more\n")  # its clips go, and its id with them
+    assert run("a") == (0, 1, 0, 1, 0, 2, 0)
+    tiny(files[1], 1.0)
+    assert run("b") == (0, 1, 0, 1, 1, 1, 1)
+    assert clips(table) == {"v_Dot_g01_c01:0": str(files[1])}
+
+
+def test_folders_of_one_name_in_one_table(tmp_path: Path, tiny: Callable, ray_local: None) -> None:
+    table = str(tmp_path / "t.delta")
+    old, new = tmp_path / "2023" / "videos", tmp_path / "2024" / "videos"
+    for folder, seconds in ((old, 1.0), (new, 1.5)):
+        tiny(folder / "x.mp4", seconds)
+    tiny(old / "same.mp4", 1.0)
+    (new / "same.mp4").write_bytes((old / "same.mp4").read_bytes())
+
+    def run(folder: Path) -> tuple[int, ...]:
+        return counts(ingest(str(folder), table, CONFIG))
+
+    assert run(old) == (2, 0, 0, 2, 2, 0, 2)
+    assert run(new) == (2, 0, 0, 1, 3, 1, 3)
+    [spare] = [clip_id for clip_id in clips(table) if "~" in clip_id]
+    expected = {
+        "videos/same.mp4:0": str(old / "same.mp4"), "videos/x.mp4:0": str(old / "x.mp4"), spare: str(new / "x.mp4"),
+    }  # fmt: skip
+    assert clips(table) == expected
+    assert messages(table) == {str(new / "same.mp4"): f"a copy of {old / 'same.mp4'}"}
+    version = open_table(table).version()
+    assert run(old) == run(new) == (0, 0, 2, 0, 3, 1, 3)
+    assert open_table(table).version() == version
+
+    tiny(new / "x.mp4", 1.2)
+    tiny(new / "same.mp4", 1.2)
+    os.utime(old / "x.mp4", (1, 1))
+    assert run(new) == (0, 2, 0, 2, 4, 0, 4)
+    assert run(old) == (0, 0, 2, 0, 4, 0, 4)
+    assert clips(table) == {
+        **expected, spare.replace("x.mp4", "same.mp4"): str(new / "same.mp4"),
+    }  # fmt: skip
+    assert messages(table) == {}
+
+
+@pytest.mark.parametrize("made", ["t.delta", "t.delta.ledger"])
+def test_a_file_in_the_place_of_a_table_is_left_alone(
+    made: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(made).write_text("notes\n")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(CallError, match=f"'{made}' is a file") as refused:
+        ingest(str(source), "t.delta", CONFIG, "ucf101")
+    assert refused.value.code == "bad_table"
+    assert (sorted(tmp_path.rglob("*")), Path(made).read_text()) == (before, "notes\n")
+
+
 @pytest.mark.parametrize(
     ("folder", "dataset"),
     [("missing", "folder"), ("empty", "folder"), ("texts", "ucf101"), ("texts", "other")],

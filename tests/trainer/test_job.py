@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 from mlflow import MlflowClient
 
 import chronav
 from chronav.errors import CallError
 from chronav.tracking import Run, tracking_uri
+from trainer import job
 from trainer.config import HEADS
 from trainer.job import pretrain
+from trainer.tables import select_rows
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +98,75 @@ def test_the_export_embeds_without_ray_or_the_loop(trained, kit):
     assert not np.allclose(found.video, twin)
     seen = export.seen_videos()
     assert seen
-    assert not {"video0", "video5", "video10", "video15"} & seen  # kept out by --exclude
+    assert not {"video0", "video5", "video10", "video15"} & seen.keys()  # kept out by --exclude
     with pytest.raises(CallError, match="embed wants video"):
         export.embed(video=video[:, :4])
+
+
+@pytest.fixture
+def nothing_starts(monkeypatch) -> None:
+    """Fails the test where Ray or an MLflow run is begun."""
+
+    def begun(*_: object, **__: object) -> None:
+        raise AssertionError("something was started")
+
+    monkeypatch.setattr(job, "connected", begun)
+    monkeypatch.setattr(job, "_start_run", begun)
+
+
+@pytest.mark.usefixtures("nothing_starts")
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        # The window of 0.025 s is 80 samples, its spectrum takes 128: longer than the clip.
+        ("audio.clip_s=0.03", "'audio.clip_s': 0.03 is 96 samples, fewer than the 128"),
+        ("audio.f_max=7000.0 audio.f_min=1500.0", "'audio.f_min': 1500 is above all bands"),
+        ("audio.hop_s=0.0001", "'audio.hop_s': 0.0001 is less than a sample"),
+        ("audio.window_s=0.0001", "'audio.window_s': 0.0001 is less than a sample"),
+    ],
+)
+def test_sound_that_the_tables_cannot_give_is_refused(kit, number_table, tmp_path, override, message):
+    with pytest.raises(CallError, match=message):
+        pretrain([number_table], str(tmp_path / "out"), kit.toy_config(*override.split()), "tiny")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("nothing_starts")
+def test_sync_batch_without_a_gpu_is_refused_before_ray(kit, number_table, tmp_path, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(job.torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(CallError, match="'norm': sync_batch needs a GPU for each of 1 workers") as caught:
+        pretrain([number_table], str(tmp_path / "out"), kit.toy_config("norm=sync_batch"), "tiny")
+    assert caught.value.key == "norm"
+
+
+@pytest.mark.parametrize("gpus", [0, 1, 2])
+def test_sync_batch_counts_the_gpus_of_the_cluster(kit, number_table, tmp_path, monkeypatch, gpus):
+    """A driver without a GPU may train on a cluster with some; the MLflow run is begun only if there are enough."""
+
+    class RunBegunError(Exception):
+        pass
+
+    def begun(*_: object) -> None:
+        raise RunBegunError
+
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    monkeypatch.setattr(job, "connected", lambda min_cpus: nullcontext())
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0, "GPU": float(gpus)})
+    monkeypatch.setattr(job.torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(job, "_start_run", begun)
+    config = kit.toy_config("norm=sync_batch", "workers=2")
+    with pytest.raises(RunBegunError if gpus == 2 else CallError):
+        pretrain([number_table], str(tmp_path / "out"), config, "tiny")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("steps", "said"), [(1, True), (2, False)])
+def test_a_warm_up_that_outlasts_the_run_is_said(kit, number_table, capsys, steps, said):
+    config = kit.toy_config(f"steps={steps}")  # 2 of warm-up
+    job._check(select_rows([number_table], config), config)
+    assert ("warm-up (2 steps) outlasts the run (1)" in capsys.readouterr().err) is said
 
 
 def test_wrong_calls_write_nothing(kit, number_table, trained, tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,18 @@ def test_folder_ids_are_paths_below_the_source(tmp_path: Path) -> None:
     first = listing.items[0]
     assert (first.size, first.label, first.group, first.splits) == (3, None, None, {})
     assert first.mtime == (source / "a.txt").stat().st_mtime
+
+
+def test_spare_ids_tell_folders_of_one_name_apart(tmp_path: Path) -> None:
+    ids = []
+    for year in ("2023", "2024"):
+        write(tmp_path / year / "videos" / "b" / "x.mp4")
+        for again in range(2):
+            [item] = list_source(f"{tmp_path}/{year}/videos{'/' * again}", "folder").items
+            ids.append((item.video_id, item.spare_id))
+    assert ids[0] == ids[1] != ids[2] == ids[3]
+    assert {video_id for video_id, _ in ids} == {"videos/b/x.mp4"}
+    assert all(re.fullmatch(r"videos~[0-9a-f]{8}/b/x\.mp4", spare_id or "") for _, spare_id in ids)
 
 
 @pytest.mark.parametrize(
