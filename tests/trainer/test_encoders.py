@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from chronav.errors import CallError
 from trainer.config import AudioConfig, VideoConfig
 from trainer.encoders import build_audio_encoder, build_video_encoder
+from trainer.encoders.norm import convert_norm
 
 
 @pytest.mark.parametrize("norm", ["batch", "group"])
@@ -36,3 +38,11 @@ def test_sound_of_any_length_gives_one_feature():
 def test_an_encoder_that_does_not_exist_is_a_wrong_call(name):
     with pytest.raises(CallError, match="video encoder"):
         build_video_encoder(VideoConfig(encoder=name), "batch")
+
+
+def test_group_norm_of_vectors_keeps_more_than_their_signs():
+    layers = convert_norm(nn.Sequential(nn.BatchNorm1d(16)), "group")
+    x = torch.randn(4, 16, generator=torch.Generator().manual_seed(0))
+    out = layers(x)
+    torch.testing.assert_close(out.mean(dim=1), torch.zeros(4), atol=1e-5, rtol=0)
+    assert len(out[0].detach().abs().round(decimals=3).unique()) > 8

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
+import simplejpeg
+import soundfile
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -31,9 +35,33 @@ SOUND = {
 }
 
 
+def _row(kit: Any, video: int, sound: bool) -> dict[str, Any]:
+    """A segment unlike the others: where clips look alike, rounding decides who is whose nearest neighbour."""
+    rng = np.random.default_rng(video)
+    row = kit.row(video, sound=sound)
+    cells = 2 + video
+    pattern = rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+    at = np.ix_(
+        np.arange(row["height"]) * cells // row["height"], np.arange(row["width"]) * cells // row["width"]
+    )
+    picture = pattern[at]
+    moving = [np.roll(picture, t * (1 + video), axis=1) for t in range(row["n_frames"])]
+    row["frames"] = [simplejpeg.encode_jpeg(np.ascontiguousarray(frame), quality=85) for frame in moving]
+    if sound:
+        t = np.arange(10 * kit.rate) / kit.rate
+        tones = [
+            np.sin(2 * np.pi * hz * t) * np.sin(2 * np.pi * (1 + video) * t)
+            for hz in 100 + 1200 * rng.random(3)
+        ]
+        file = io.BytesIO()
+        soundfile.write(file, (np.mean(tones, axis=0) * 20_000).astype(np.int16), kit.rate, format="FLAC")
+        row["audio"] = file.getvalue()
+    return row
+
+
 def _batches(kit: Any, config: PretrainConfig, sound: list[bool]) -> list[list[Batch]]:
     """For each step the whole batch and its two halves."""
-    rows = [kit.row(i, sound=has) for i, has in enumerate(sound)]
+    rows = [_row(kit, i, has) for i, has in enumerate(sound)]
     stored = [stored_row(pa.Table.from_pylist([row], schema=CLIP_SCHEMA), 0) for row in rows]
     opened = [(row, decode_audio(row, kit.rate)) for row in stored]
     made = []
@@ -49,14 +77,15 @@ def _learn(config: PretrainConfig, sample_rate: int, batches: list[Batch]) -> di
     torch.manual_seed(config.seed)
     model = AudioVisualModel(config)
     # Plain gradient descent: Adam would blow rounding up where a gradient is next to nothing.
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.05)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.01)
     log_mel = LogMel(config.audio, sample_rate)
     wrapped = wrap(model)
-    losses = []
+    losses, norms = [], []
     for step, batch in enumerate(batches):
         terms, _, norm = optimise(wrapped, log_mel, optimiser, batch, config, step)
-        losses.append({name: float(term.value) for name, term in terms.items()} | {"norm": float(norm)})
-    return {"losses": losses, "state": model.state_dict()}
+        losses.append({name: float(term.value) for name, term in terms.items()})
+        norms.append(float(norm))
+    return {"losses": losses, "norms": norms, "state": model.state_dict()}
 
 
 def _worker(number: int, folder: str) -> None:
@@ -71,7 +100,7 @@ def _worker(number: int, folder: str) -> None:
 
 @pytest.mark.parametrize("case", SOUND)
 def test_two_workers_equal_one(kit: Any, tmp_path: Path, case: str) -> None:
-    config = kit.toy_config("norm=group", "lr=0.05", "warmup_steps=0")
+    config = kit.toy_config("norm=group")
     batches = _batches(kit, config, SOUND[case])
     torch.save({"config": config, "rate": kit.rate, "batches": batches}, tmp_path / "job.pt")
     mp.spawn(_worker, args=(str(tmp_path),), nprocs=2)
@@ -80,6 +109,6 @@ def test_two_workers_equal_one(kit: Any, tmp_path: Path, case: str) -> None:
     for number in range(2):
         two = torch.load(tmp_path / f"{number}.pt", weights_only=True)
         for step, (mine, theirs) in enumerate(zip(one["losses"], two["losses"], strict=True)):
-            assert theirs.pop("norm") == pytest.approx(mine.pop("norm"), rel=1e-3)
             assert theirs == pytest.approx(mine, abs=1e-4), (number, step)
+        assert two["norms"] == pytest.approx(one["norms"], rel=1e-3)
         torch.testing.assert_close(two["state"], one["state"], atol=1e-4, rtol=1e-3)

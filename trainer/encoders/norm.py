@@ -15,6 +15,9 @@ def convert_norm(module: nn.Module, kind: Norm) -> nn.Module:
         return module
     if kind == "sync_batch":
         return nn.SyncBatchNorm.convert_sync_batchnorm(module)
+    if isinstance(module, nn.BatchNorm1d):
+        # Vectors have no space to take statistics over: a group of two channels would leave nothing but signs.
+        return nn.GroupNorm(1, module.num_features)
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
         return nn.GroupNorm(_groups(module.num_features), module.num_features)
     for name, child in module.named_children():
