@@ -34,6 +34,7 @@ class Batch:
 
     video_ids: list[str]
     clip_ids: list[str]
+    index: Tensor  # (B,) global sample index
     key: Tensor  # (B,) int64 hash of the video id
     video_row: Tensor  # (B, 2) row among the N video clips
     audio_row: Tensor  # (B, 2) row among the M audio clips
@@ -87,6 +88,7 @@ def collate(samples: Sequence[Sample], config: PretrainConfig) -> Batch:
     return Batch(
         video_ids=[s.video_id for s in samples],
         clip_ids=[s.clip_id for s in samples],
+        index=torch.tensor([s.index for s in samples], dtype=torch.int64),
         key=torch.tensor([video_key(s.video_id) for s in samples], dtype=torch.int64),
         video_row=video_row,
         audio_row=audio_row,

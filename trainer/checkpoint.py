@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from pydantic import Field
-from torch import nn
 
 from chronav import storage
 from chronav.config import Config, validate
 from chronav.errors import CallError
+from trainer.learner import Learner
 
 TENSORS, PROGRESS = "state.pt", "progress.json"
 
@@ -48,18 +48,22 @@ def digest(config: Config) -> str:
     return config.digest([name for name in type(config).model_fields if name not in _FREE_KEYS])
 
 
-def save(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
+def save(folder: Path, learner: Learner, progress: Progress) -> None:
     """Write the state into `folder`; the progress file comes last, so that a folder with one is whole."""
-    torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict()}, folder / TENSORS)
+    torch.save({name: part.state_dict() for name, part in _parts(learner).items()}, folder / TENSORS)
     (folder / PROGRESS).write_text(progress.model_dump_json())
 
 
-def load(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> Progress:
-    """Put the state of `folder` back into the model and the optimiser."""
+def load(folder: Path, learner: Learner, device: torch.device) -> Progress:
+    """Put the state of `folder` back into the networks, the banks and the optimiser."""
     state: dict[str, Any] = torch.load(folder / TENSORS, map_location=device, weights_only=True)
-    model.load_state_dict(state["model"])
-    optimiser.load_state_dict(state["optimiser"])
+    for name, part in _parts(learner).items():
+        part.load_state_dict(state[name])
     return read_progress(str(folder))
+
+
+def _parts(learner: Learner) -> dict[str, Any]:
+    return {"model": learner.model, "contrast": learner.contrast, "optimiser": learner.optimiser}
 
 
 def read_progress(folder: str) -> Progress:

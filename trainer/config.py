@@ -110,14 +110,43 @@ class LossConfig(Config):
     order_va: Weight = Field(1.0, description="weight of order across video and audio")
     vv: Weight = Field(1.0, description="weight of the contrastive loss among video clips")
     va: Weight = Field(1.0, description="weight of the contrastive loss between videos and their audio")
+    aa: Weight = Field(0.0, description="weight of the contrastive loss among audio clips")
     tau: float = Field(0.1, gt=0, description="temperature of the contrastive loss")
+    keys: Literal["momentum", "online"] = Field(
+        "momentum",
+        description="who makes the keys: the momentum model (with banks and extras), or the model itself, with "
+        "gradient and usual pairs only: learns sooner in a run of a thousand steps",
+    )
+    bank_size: int = Field(
+        65_536, ge=0, description="K, keys a memory bank holds; at most half an epoch's samples"
+    )
+    bank_min_fill: int = Field(
+        4096, ge=1, description="entries (or a quarter of the bank) without which only usual pairs are used"
+    )
+    n_positives: int = Field(1, ge=0, description="extra positives a query")
+    n_top: int = Field(5, ge=1, description="nearest neighbours among which extra positives are drawn")
+    tau_positive: float = Field(0.1, gt=0, description="temperature of drawing extra positives")
+    n_negatives: int = Field(4096, ge=0, description="extra negatives a query")
+    negative_share: float = Field(
+        0.25, gt=0, le=1, description="largest share of the bank drawn as negatives"
+    )
+    skip_share: float = Field(
+        0.005, ge=0, lt=1, description="most similar share of the bank that is never a negative"
+    )
+    tau_negative: float = Field(0.1, gt=0, description="temperature of drawing extra negatives")
+
+    @model_validator(mode="after")
+    def _positives_among_the_nearest(self) -> LossConfig:
+        if self.n_positives > self.n_top:
+            raise ValueError(f"n_positives ({self.n_positives}) must not exceed n_top ({self.n_top})")
+        return self
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> LossConfig:
         temporal = self.lambda_t and any(getattr(self, head) for head in HEADS)
-        if not (temporal or self.vv or self.va):
+        if not (temporal or self.vv or self.va or self.aa):
             raise ValueError(
-                f"nothing to learn: vv, va, and lambda_t ({self.lambda_t:g}) times each of {', '.join(HEADS)} are 0"
+                f"nothing to learn: vv, va, aa and lambda_t ({self.lambda_t:g}) times any of {', '.join(HEADS)} are 0"
             )
         return self
 
@@ -146,6 +175,9 @@ class PretrainConfig(Config):
     lr_batch: int = Field(256, ge=1, description="the batch size that lr is given for")
     weight_decay: float = Field(1e-4, ge=0, description="of AdamW; none on norms and biases")
     warmup_steps: int = Field(1000, ge=0, description="linear warm-up; may outlast `steps`")
+    momentum: float = Field(
+        0.996, ge=0, le=1, description="of the momentum model at the start; 1 at the end, by cosine"
+    )
     grad_clip: float = Field(1.0, gt=0, description="largest gradient norm")
 
     norm: Norm = Field("batch", description="normalisation of all networks; sync_batch needs GPUs")

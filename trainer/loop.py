@@ -13,10 +13,10 @@ from torch import nn
 from chronav.errors import JobError
 from trainer.batch import Batch
 from trainer.config import PretrainConfig
+from trainer.learner import Learner
 from trainer.losses.term import Term
 from trainer.objective import all_terms, run_model, total
 from trainer.optimiser import learning_rate
-from trainer.sound import LogMel
 
 
 class Hooks(Protocol):
@@ -58,9 +58,7 @@ class Meter:
 
 
 def train(
-    model: nn.Module,
-    log_mel: LogMel | None,
-    optimiser: torch.optim.Optimizer,
+    learner: Learner,
     batches: Iterator[Batch],
     config: PretrainConfig,
     device: torch.device,
@@ -71,16 +69,16 @@ def train(
 
     Raises `JobError` where a loss is not finite, naming the step, the term and the clips.
     """
-    model.train()
+    learner.model.train()
     meter = Meter()
     for step in range(first_step, config.steps):
         asked = time.monotonic()
         batch = next(batches)
         meter.waited += time.monotonic() - asked
         rate = learning_rate(step, config)
-        for group in optimiser.param_groups:
+        for group in learner.optimiser.param_groups:
             group["lr"] = rate
-        terms, loss, norm = optimise(model, log_mel, optimiser, batch.to(device), config, step)
+        terms, loss, norm = optimise(learner, batch.to(device), config, step)
         record(meter, terms, loss, norm)
         done = step + 1
         final = done == config.steps
@@ -93,16 +91,11 @@ def train(
 
 
 def optimise(
-    model: nn.Module,
-    log_mel: LogMel | None,
-    optimiser: torch.optim.Optimizer,
-    batch: Batch,
-    config: PretrainConfig,
-    step: int,
+    learner: Learner, batch: Batch, config: PretrainConfig, step: int
 ) -> tuple[dict[str, Term], torch.Tensor, torch.Tensor]:
     """One step: all terms, the total, and the gradient's norm before clipping."""
-    forward = run_model(model, log_mel, batch, config)
-    terms = all_terms(forward, batch, config)
+    forward = run_model(learner.wrapped, learner.log_mel, batch, config)
+    terms = all_terms(forward, batch, learner.contrast)
     loss = total(terms, config.loss) + forward.out.anchor
     if not bool(torch.isfinite(loss)):
         broken = [name for name, term in terms.items() if not bool(torch.isfinite(term.value))]
@@ -111,10 +104,11 @@ def optimise(
             f"clips {', '.join(batch.clip_ids[:8])}",
             code="not_finite",
         )
-    optimiser.zero_grad(set_to_none=True)
+    learner.optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    norm = nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip)
-    optimiser.step()
+    norm = nn.utils.clip_grad_norm_(learner.model.parameters(), config.grad_clip)
+    learner.optimiser.step()
+    learner.contrast.follow(learner.model, step)
     return terms, loss, norm
 
 

@@ -24,6 +24,7 @@ class Outputs:
     v_vv: Tensor | None = None  # (N, d) unit vectors: video, for the loss among videos
     v_va: Tensor | None = None  # (N, d) video, for the loss with audio
     a_va: Tensor | None = None  # (M, d) audio, for the loss with video
+    a_aa: Tensor | None = None  # (M, d) audio, for the loss among audio clips
     speed_v: Tensor | None = None  # (N, S) logits
     speed_a: Tensor | None = None  # (M, S)
     direction_v: Tensor | None = None  # (N, 2)
@@ -76,6 +77,8 @@ class AudioVisualModel(nn.Module):
         self.project_v_vv = Projection(dv, hidden, dim, norm)
         self.project_v_va = Projection(dv, hidden, dim, norm)
         self.project_a_va = Projection(da, hidden, dim, norm)
+        # Made where it is used alone: it would change what the layers after it are initialised with.
+        self.project_a_aa = Projection(da, hidden, dim, norm) if config.loss.aa > 0 else None
         classes = len(config.sampling.speeds)
         self.speed_v = _zero_out(nn.Linear(dv, classes))
         self.speed_a = _zero_out(nn.Linear(da, classes))
@@ -103,6 +106,7 @@ class AudioVisualModel(nn.Module):
             features = self.audio_encoder(audio)
             out.audio = features
             out.a_va = self.project_a_va(features)
+            out.a_aa = None if self.project_a_aa is None else self.project_a_aa(features)
             out.speed_a, out.direction_a = self.speed_a(features), self.direction_a(features)
         return out, self._order(out, pairs)
 

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from trainer.augment import apply_audio, apply_video
 from trainer.batch import Batch
 from trainer.config import HEADS, LossConfig, PretrainConfig
-from trainer.dist import gather_rows
-from trainer.losses.contrastive import contrastive_loss
+from trainer.contrast import Contrast
 from trainer.losses.direction import direction_loss
 from trainer.losses.order import OrderPairs, order_loss, order_pairs
 from trainer.losses.speed import speed_loss
@@ -19,7 +18,6 @@ from trainer.losses.term import Term
 from trainer.model import Outputs
 from trainer.sound import LogMel, speed_up
 
-CONTRASTIVE = ("vv", "va")
 _FULL_SCALE = 32768.0
 
 
@@ -30,6 +28,8 @@ class Forward:
     out: Outputs
     order: dict[str, Tensor]  # logits (P, 3) a head
     pairs: dict[str, OrderPairs]
+    video: Tensor | None  # (N, 3, T, H, W) the clips as the network saw them
+    audio: Tensor | None  # (M, bands, frames)
 
 
 def run_model(model: nn.Module, log_mel: LogMel | None, batch: Batch, config: PretrainConfig) -> Forward:
@@ -41,7 +41,7 @@ def run_model(model: nn.Module, log_mel: LogMel | None, batch: Batch, config: Pr
     pairs = order_pairs(batch.target, batch.order, batch.video_row, batch.audio_row)
     rows = {name: (p.first, p.second) for name, p in pairs.items() if len(p.first)}
     out, order = model(video, audio, rows)
-    return Forward(out, order, pairs)
+    return Forward(out, order, pairs, video, audio)
 
 
 def sped_up(batch: Batch) -> Tensor:
@@ -51,16 +51,15 @@ def sped_up(batch: Batch) -> Tensor:
     return torch.cat(played)[torch.argsort(rows)]
 
 
-def all_terms(forward: Forward, batch: Batch, config: PretrainConfig) -> dict[str, Term]:
-    """Every term of the objective that this batch can give, by name.
+def all_terms(forward: Forward, batch: Batch, contrast: Contrast) -> dict[str, Term]:
+    """Every term of the objective, by name.
 
     With several workers each of them calls this with the same terms in the same order, whatever its batch lacks:
     the terms hold collectives.
     """
     terms = temporal_terms(forward, batch)
-    terms["vv"] = _video_video(forward.out, batch, config)
-    terms["va"] = _video_audio(forward.out, batch, config)
-    return terms
+    keys = contrast.keys(forward.out, forward.video, forward.audio)
+    return terms | contrast.terms(forward.out, keys, batch)
 
 
 def temporal_terms(forward: Forward, batch: Batch) -> dict[str, Term]:
@@ -82,40 +81,5 @@ def temporal_terms(forward: Forward, batch: Batch) -> dict[str, Term]:
 def total(terms: dict[str, Term], config: LossConfig) -> Tensor:
     """The scalar to minimise."""
     temporal = torch.stack([getattr(config, name) * terms[name].loss for name in HEADS]).sum()
-    contrast = torch.stack([getattr(config, name) * terms[name].loss for name in CONTRASTIVE]).sum()
-    return contrast + config.lambda_t * temporal
-
-
-def _video_video(out: Outputs, batch: Batch, config: PretrainConfig) -> Term:
-    """v1 <-> v2: the other window of the same video, against both windows of the others."""
-    present = (batch.video_row >= 0).all(dim=1)
-    projected = _rows(out.v_vv, batch, config.projection_dim)
-    one, two = projected[batch.video_row[present, 0]], projected[batch.video_row[present, 1]]
-    video = batch.key[present]
-    query, positive, ids = torch.cat([one, two]), torch.cat([two, one]), torch.cat([video, video])
-    return contrastive_loss(query, ids, positive, gather_rows(query), gather_rows(ids), config.loss.tau)
-
-
-def _video_audio(out: Outputs, batch: Batch, config: PretrainConfig) -> Term:
-    """v_k -> a_k and a_k -> v_k: the clip of the same window in the other modality."""
-    present = ((batch.video_row >= 0) & (batch.audio_row >= 0)).flatten()  # (B * 2,)
-    video = _rows(out.v_va, batch, config.projection_dim)[batch.video_row.flatten()[present]]
-    audio = _rows(out.a_va, batch, config.projection_dim)[batch.audio_row.flatten()[present]]
-    ids = batch.key.repeat_interleave(2)[present]
-    all_ids = gather_rows(ids)
-    to_audio = contrastive_loss(video, ids, audio, gather_rows(audio), all_ids, config.loss.tau)
-    to_video = contrastive_loss(audio, ids, video, gather_rows(video), all_ids, config.loss.tau)
-    return Term(
-        (to_audio.loss + to_video.loss) / 2,
-        (to_audio.value + to_video.value) / 2,
-        to_audio.count + to_video.count,
-        _mean(to_audio.accuracy, to_video.accuracy),
-    )
-
-
-def _mean(one: Tensor | None, other: Tensor | None) -> Tensor | None:
-    return None if one is None or other is None else (one + other) / 2
-
-
-def _rows(projected: Tensor | None, batch: Batch, dim: int) -> Tensor:
-    return batch.video_params.new_zeros(0, dim) if projected is None else projected
+    contrastive = [getattr(config, name) * term.loss for name, term in terms.items() if name not in HEADS]
+    return torch.stack([config.lambda_t * temporal, *contrastive]).sum()

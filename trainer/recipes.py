@@ -42,7 +42,14 @@ _TINY: dict[str, Any] = {
     },
     # The tasks that rise last get more weight: video direction, the orders that sound takes part in, and which
     # sound belongs to which picture.
-    "loss": {"lambda_t": 5.0, "direction_v": 3.0, "order_aa": 2.0, "order_va": 2.0, "va": 4.0},
+    "loss": {
+        "lambda_t": 5.0,
+        "direction_v": 3.0,
+        "order_aa": 2.0,
+        "order_va": 2.0,
+        "va": 4.0,
+        "keys": "online",
+    },
 }
 
 _SMALL: dict[str, Any] = {

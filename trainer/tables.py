@@ -68,6 +68,10 @@ class TrainingData:
     short_side: int
     sample_rate: int  # 0 where no segment has sound
 
+    def epoch_samples(self, config: PretrainConfig) -> int:
+        """Samples of one epoch."""
+        return sum(len(group.rows) for group in self.train) * config.samples_per_row
+
 
 @dataclass(frozen=True)
 class _Row:

@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from chronav.tracking import Run
 from trainer import checkpoint
 from trainer.config import PretrainConfig
-from trainer.dist import rank, world_size
+from trainer.dist import rank
 from trainer.export import ExportConfig, write_export
 from trainer.heldout import heldout_accuracies
 from trainer.input import heldout_batches, train_batches
+from trainer.learner import Learner
 from trainer.loop import train
-from trainer.model import AudioVisualModel
-from trainer.optimiser import make_optimiser
-from trainer.sound import LogMel
 from trainer.tables import TrainingData
 
 
@@ -51,42 +48,28 @@ def train_worker(loop_config: dict[str, Any]) -> None:
     # Zero-initialised heads make the first gradients, and Adam's squares of them, denormal: CPUs crawl on those.
     torch.set_flush_denormal(True)
     device = ray.train.torch.get_device()
-    # The same weights on every worker, whatever it draws later.
-    torch.manual_seed(config.seed)
-    model = AudioVisualModel(config).to(device)
     sound = job.data.sample_rate
-    log_mel = LogMel(config.audio, sound).to(device) if sound else None
-    optimiser = make_optimiser(model, config)
-    restored = _restore(job, model, optimiser, device)
+    learner = Learner.build(config, sound, job.data.epoch_samples(config), device)
+    restored = _restore(job, learner, device)
     first_step = restored.step if restored else 0
-    wrapped = wrap(model)
-    hooks = WorkerHooks(job, model, log_mel, optimiser, device, restored)
+    hooks = WorkerHooks(job, learner, device, restored)
     batches = train_batches(job.data.train, config, sound, rank(), first_step)
-    train(wrapped, log_mel, optimiser, batches, config, device, first_step, hooks)
+    train(learner, batches, config, device, first_step, hooks)
     hooks.close()
 
 
-def wrap(model: AudioVisualModel) -> nn.Module:
-    """The model with gradients averaged over the workers, where there are several."""
-    if world_size() == 1:
-        return model
-    return nn.parallel.DistributedDataParallel(model)
-
-
-def _restore(
-    job: WorkerJob, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device
-) -> checkpoint.Progress | None:
+def _restore(job: WorkerJob, learner: Learner, device: torch.device) -> checkpoint.Progress | None:
     """Put the latest state back, if there is one; where it stood."""
     import ray.train
 
     own = ray.train.get_checkpoint()
     if own is not None:
         with own.as_directory() as folder:
-            return checkpoint.load(Path(folder), model, optimiser, device)
+            return checkpoint.load(Path(folder), learner, device)
     if job.start_from is not None:
         given = ray.train.Checkpoint(job.start_from)
         with given.as_directory() as folder:
-            return checkpoint.load(Path(folder), model, optimiser, device)
+            return checkpoint.load(Path(folder), learner, device)
     return None
 
 
@@ -96,14 +79,11 @@ class WorkerHooks:
     def __init__(
         self,
         job: WorkerJob,
-        model: AudioVisualModel,
-        log_mel: LogMel | None,
-        optimiser: torch.optim.Optimizer,
+        learner: Learner,
         device: torch.device,
         restored: checkpoint.Progress | None,
     ) -> None:
-        self.job, self.model, self.log_mel = job, model, log_mel
-        self.optimiser, self.device = optimiser, device
+        self.job, self.learner, self.device = job, learner, device
         self.first_step = restored.step if restored else 0
         self.losses: dict[str, float] = dict(restored.losses) if restored else {}
         self.accuracies: dict[str, dict[str, Any]] = {}
@@ -122,7 +102,9 @@ class WorkerHooks:
         """Held-out accuracies; workers share the videos."""
         config, data = self.job.config, self.job.data
         batches = heldout_batches(data.heldout, config, data.sample_rate, rank())
-        self.accuracies = heldout_accuracies(self.model, self.log_mel, batches, config, self.device)
+        self.accuracies = heldout_accuracies(
+            self.learner.model, self.learner.log_mel, batches, config, self.device
+        )
         if self.run is None:
             return
         flat = {
@@ -155,7 +137,7 @@ class WorkerHooks:
             mlflow_run_id=self.job.mlflow_run_id,
         )
         with tempfile.TemporaryDirectory() as folder:
-            checkpoint.save(Path(folder), self.model, self.optimiser, progress)
+            checkpoint.save(Path(folder), self.learner, progress)
             ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
     def close(self) -> None:
@@ -166,7 +148,7 @@ class WorkerHooks:
             self.measure(self.first_step)
         if self.run is None:
             return
-        write_export(self.job.export_path, self.model, self.job.export, self.job.data.train_videos)
+        write_export(self.job.export_path, self.learner.model, self.job.export, self.job.data.train_videos)
         outcome = {
             "resumed_from_step": self.first_step,
             "losses": self.losses,

@@ -10,7 +10,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from trainer.dist import gather_rows
-from trainer.losses.contrastive import contrastive_loss
+from trainer.losses.contrastive import Usual, contrastive_loss
 from trainer.losses.term import global_mean
 
 
@@ -21,7 +21,7 @@ def _vectors(n: int) -> torch.Tensor:
 def _step(weight: torch.Tensor, rows: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     """A loss with every collective of the objective: gathered keys with gradients, and a global mean."""
     query = torch.nn.functional.normalize(rows @ weight, dim=1)
-    contrast = contrastive_loss(query, ids, query.flip(1), gather_rows(query), gather_rows(ids), 0.5)
+    contrast = contrastive_loss(Usual(query, ids, query.flip(1), gather_rows(query), gather_rows(ids)), 0.5)
     return contrast.loss + global_mean((rows @ weight).square().sum(dim=1)).loss + 0.0 * weight.sum()
 
 

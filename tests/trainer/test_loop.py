@@ -16,11 +16,10 @@ from trainer import checkpoint
 from trainer.batch import collate
 from trainer.config import HEADS
 from trainer.input import stored_row
+from trainer.learner import Learner
 from trainer.loop import optimise, train
-from trainer.model import AudioVisualModel
-from trainer.optimiser import learning_rate, make_optimiser
+from trainer.optimiser import learning_rate
 from trainer.sample import decode_audio, make_sample
-from trainer.sound import LogMel
 
 
 @dataclass
@@ -52,15 +51,13 @@ def batches(kit, config, steps: int, **row):
 
 
 def fresh(kit, config):
-    torch.manual_seed(config.seed)
-    model = AudioVisualModel(config)
-    return model, LogMel(config.audio, kit.rate), make_optimiser(model, config)
+    return Learner.build(config, kit.rate, 64, torch.device("cpu"))
 
 
 def test_the_first_temporal_losses_are_logarithms_of_the_class_counts(kit):
     config = kit.toy_config()
-    model, log_mel, optimiser = fresh(kit, config)
-    terms, _, _ = optimise(model, log_mel, optimiser, batches(kit, config, 1)[0], config, 0)
+    learner = fresh(kit, config)
+    terms, _, _ = optimise(learner, batches(kit, config, 1)[0], config, 0)
     for name, classes in zip(HEADS, (4, 4, 2, 2, 3, 3, 3), strict=True):
         if float(terms[name].count):
             assert float(terms[name].value) == pytest.approx(math.log(classes), rel=1e-6), name
@@ -69,27 +66,28 @@ def test_the_first_temporal_losses_are_logarithms_of_the_class_counts(kit):
 
 
 def test_a_run_interrupted_and_resumed_equals_an_undisturbed_one(kit, tmp_path):
-    config = kit.toy_config("log_every=1")
+    config = kit.toy_config("log_every=1", "loss.bank_min_fill=4", "loss.keys=momentum")
     data = batches(kit, config, 6)
     whole = Recorder()
-    model, log_mel, optimiser = fresh(kit, config)
-    train(model, log_mel, optimiser, iter(data), config, torch.device("cpu"), 0, whole)
+    learner = fresh(kit, config)
+    train(learner, iter(data), config, torch.device("cpu"), 0, whole)
     assert (whole.measured, whole.saved) == ([6], [3, 6])
 
     first = config.model_copy(update={"steps": 6})
-    model, log_mel, optimiser = fresh(kit, config)
+    learner = fresh(kit, config)
     stopped = Recorder()
     with pytest.raises(StopIteration):  # the stream ends after three steps, as if the worker had died
-        train(model, log_mel, optimiser, iter(data[:3]), first, torch.device("cpu"), 0, stopped)
+        train(learner, iter(data[:3]), first, torch.device("cpu"), 0, stopped)
     progress = checkpoint.Progress(step=3, config_digest=checkpoint.digest(config), data=("T@0",))
-    checkpoint.save(Path(tmp_path), model, optimiser, progress)
+    checkpoint.save(Path(tmp_path), learner, progress)
 
-    torch.manual_seed(99)
-    model = AudioVisualModel(config)
-    optimiser = make_optimiser(model, config)
-    assert checkpoint.load(Path(tmp_path), model, optimiser, torch.device("cpu")).step == 3
+    learner = fresh(kit, config)
+    with torch.no_grad():
+        for value in [*learner.model.parameters(), *learner.contrast.parameters()]:
+            value.add_(1.0)
+    assert checkpoint.load(Path(tmp_path), learner, torch.device("cpu")).step == 3
     resumed = Recorder()
-    train(model, log_mel, optimiser, iter(data[3:]), config, torch.device("cpu"), 3, resumed)
+    train(learner, iter(data[3:]), config, torch.device("cpu"), 3, resumed)
     for step in (4, 5, 6):
         for name, value in resumed.logged[step].items():
             if not name.startswith("throughput"):
@@ -99,11 +97,9 @@ def test_a_run_interrupted_and_resumed_equals_an_undisturbed_one(kit, tmp_path):
 def test_the_objective_falls_on_a_batch_seen_again_and_again(kit):
     config = kit.toy_config("steps=120", "warmup_steps=1", "log_every=20")
     recorder = Recorder()
-    model, log_mel, optimiser = fresh(kit, config)
+    learner = fresh(kit, config)
     train(
-        model,
-        log_mel,
-        optimiser,
+        learner,
         iter(batches(kit, config, 1) * 120),
         config,
         torch.device("cpu"),
@@ -115,11 +111,11 @@ def test_the_objective_falls_on_a_batch_seen_again_and_again(kit):
 
 def test_a_loss_that_is_not_finite_names_step_term_and_clips(kit):
     config = kit.toy_config()
-    model, log_mel, optimiser = fresh(kit, config)
+    learner = fresh(kit, config)
     with torch.no_grad():
-        model.speed_v.bias.fill_(torch.nan)
+        learner.model.speed_v.bias.fill_(torch.nan)
     with pytest.raises(JobError, match=r"step 5: .*speed_v.*video\d+:0"):
-        optimise(model, log_mel, optimiser, batches(kit, config, 1)[0], config, 5)
+        optimise(learner, batches(kit, config, 1)[0], config, 5)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +123,12 @@ def test_a_loss_that_is_not_finite_names_step_term_and_clips(kit):
 )
 def test_a_batch_that_lacks_a_modality_trains_the_other(kit, change):
     config = kit.toy_config()
-    model, log_mel, optimiser = fresh(kit, config)
+    learner = fresh(kit, config)
     data = [kit.row(i) | change for i in range(4)]
     stored = [stored_row(pa.Table.from_pylist([r], schema=CLIP_SCHEMA), 0) for r in data]
     samples = [make_sample(s, decode_audio(s, kit.rate), i, config, kit.rate) for i, s in enumerate(stored)]
     batch = collate([s for s in samples if s is not None], config)
-    terms, loss, _ = optimise(model, log_mel, optimiser, batch, config, 0)
+    terms, loss, _ = optimise(learner, batch, config, 0)
     assert torch.isfinite(loss)
     absent, present = ("v", "a") if "frames" in change else ("a", "v")
     assert float(terms[f"speed_{absent}"].count) == 0
@@ -149,9 +145,9 @@ def test_learning_rate_warms_up_linearly_and_falls_by_half_a_cosine(kit):
 
 
 def test_norms_and_biases_do_not_decay(kit):
-    model, _, optimiser = fresh(kit, kit.toy_config())
-    decayed, plain = optimiser.param_groups
+    learner = fresh(kit, kit.toy_config())
+    decayed, plain = learner.optimiser.param_groups
     assert decayed["weight_decay"] == 1e-4
     assert plain["weight_decay"] == 0
     assert all(p.ndim > 1 for p in decayed["params"])
-    assert len(decayed["params"]) + len(plain["params"]) == len(list(model.parameters()))
+    assert len(decayed["params"]) + len(plain["params"]) == len(list(learner.model.parameters()))

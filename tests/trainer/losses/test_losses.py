@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.losses.contrastive import contrastive_loss
+from trainer.losses.contrastive import Usual, contrastive_loss
 from trainer.losses.direction import direction_loss
+from trainer.losses.extras import Extras
 from trainer.losses.order import order_loss, order_pairs
 from trainer.losses.speed import speed_loss
 from trainer.losses.term import cross_entropy
@@ -38,7 +39,7 @@ def test_contrastive_against_the_formula():
     video = torch.tensor([1, 2, 3, 3, 4, 5])  # two queries of one video are no negatives of each other
     keys = torch.cat([positive, unit(4, 5, 2)])
     key_video = torch.cat([video, torch.tensor([1, 7, 8, 9])])
-    term = contrastive_loss(query, video, positive, keys, key_video, 0.1)
+    term = contrastive_loss(Usual(query, video, positive, keys, key_video), 0.1)
     slow = slow_contrastive(query.numpy(), video, positive.numpy(), keys.numpy(), key_video, 0.1)
     assert float(term.loss) == pytest.approx(slow, rel=1e-5)
     assert float(term.count) == 6
@@ -47,15 +48,14 @@ def test_contrastive_against_the_formula():
 def test_contrastive_with_identical_logits_is_log_of_one_plus_the_negatives():
     same = unit(1, 8, 3).expand(9, 8)
     video = torch.arange(9)
-    assert float(contrastive_loss(same, video, same, same, video, 0.1).loss) == pytest.approx(
-        math.log(9), rel=1e-5
-    )
+    loss = float(contrastive_loss(Usual(same, video, same, same, video), 0.1).loss)
+    assert loss == pytest.approx(math.log(9), rel=1e-5)
 
 
 def test_contrastive_with_independent_keys_is_near_its_expectation():
     d, tau, n = 128, 0.1, 512
     query, keys, video = unit(n, d, 4), unit(n, d, 5), torch.arange(n)
-    loss = float(contrastive_loss(query, video, keys, keys, video, tau).loss)
+    loss = float(contrastive_loss(Usual(query, video, keys, keys, video), tau).loss)
     assert loss == pytest.approx(math.log(n) + 1 / (2 * d * tau**2), abs=0.1)
 
 
@@ -63,7 +63,7 @@ def test_contrastive_gradient():
     query, positive, keys = unit(3, 4, 6), unit(3, 4, 7), unit(5, 4, 8)
     video, key_video = torch.arange(3), torch.arange(5)
     query.requires_grad_()
-    contrastive_loss(query, video, positive, keys, key_video, 0.5).loss.backward()
+    contrastive_loss(Usual(query, video, positive, keys, key_video), 0.5).loss.backward()
     for i in range(3):
         for j in range(4):
             ends = []
@@ -72,6 +72,67 @@ def test_contrastive_gradient():
                 moved[i, j] += step
                 ends.append(slow_contrastive(moved, video, positive.numpy(), keys.numpy(), key_video, 0.5))
             assert float(query.grad[i, j]) == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-4)
+
+
+def slow_with_extras(usual, tau, bank, extras) -> float:
+    """The formula of section 4, term by term in float64."""
+    losses = []
+    for i in range(len(usual.query)):
+        e = lambda key, q=usual.query[i].double(): math.exp(float(q @ key.double()) / tau)  # noqa: E731
+        rest = sum(
+            e(k) for k, v in zip(usual.keys, usual.key_video, strict=True) if int(v) != int(usual.video[i])
+        )
+        rest += sum(e(bank[j]) for j in range(len(bank)) if extras.negative[i, j])
+        positives = [usual.positive[i]]
+        for p, has in zip(extras.positive[i], extras.has_positive[i], strict=True):
+            positives += [bank[p]] if has else []
+        losses.append(-sum(math.log(e(p) / (e(p) + rest)) for p in positives) / len(positives))
+    return float(np.mean(losses))
+
+
+def some_extras(n: int, m: int, n_positives: int) -> Extras:
+    rng = torch.Generator().manual_seed(11)
+    positive = torch.stack([torch.randperm(m, generator=rng)[:n_positives] for _ in range(n)])
+    has = torch.ones(n, n_positives, dtype=torch.bool)
+    has[0] = False  # a query that found none
+    negative = torch.rand(n, m, generator=rng) < 0.4
+    negative[1] = False
+    return Extras(positive, has, negative.scatter(1, positive, False))
+
+
+@pytest.mark.parametrize("n_positives", [0, 1, 2])
+def test_contrastive_with_extras_against_the_formula(n_positives):
+    video = torch.tensor([1, 2, 3, 3])
+    keys = unit(4, 5, 21)
+    usual = Usual(unit(4, 5, 20).float(), video, keys.float(), keys.float(), video)
+    bank, extras = unit(9, 5, 22).float(), some_extras(4, 9, n_positives)
+    loss = contrastive_loss(usual, 0.2, bank, extras).loss
+    assert float(loss) == pytest.approx(slow_with_extras(usual, 0.2, bank, extras), rel=1e-5)
+
+
+def test_contrastive_with_extras_has_the_gradient_of_the_formula():
+    video = torch.arange(3)
+    keys = unit(3, 4, 24).float()
+    query = unit(3, 4, 23).float().requires_grad_()
+    usual = Usual(query, video, keys, keys, video)
+    bank, extras = unit(7, 4, 25).float(), some_extras(3, 7, 1)
+    contrastive_loss(usual, 0.5, bank, extras).loss.backward()
+    for i, j in [(0, 0), (1, 2), (2, 3)]:
+        ends = []
+        for step in (1e-3, -1e-3):
+            moved = query.detach().clone()
+            moved[i, j] += step
+            ends.append(slow_with_extras(Usual(moved, video, keys, keys, video), 0.5, bank, extras))
+        assert float(query.grad[i, j]) == pytest.approx((ends[0] - ends[1]) / 2e-3, abs=1e-3)
+
+
+def test_a_single_video_without_any_negative_costs_nothing_and_has_a_finite_gradient():
+    query, key = unit(2, 4, 26).float().requires_grad_(), unit(2, 4, 27).float()
+    video = torch.tensor([5, 5])
+    term = contrastive_loss(Usual(query, video, key, key, video), 0.1)
+    term.loss.backward()
+    assert float(term.value) == 0
+    assert bool(torch.isfinite(query.grad).all())
 
 
 @pytest.mark.parametrize("classes", [2, 3, 4])
