@@ -33,12 +33,14 @@ def ingest(
     source: Annotated[str, typer.Argument(help="folder of media files")],
     overrides: Overrides = None,
     table: Annotated[str, typer.Option(help="the clip table to make or to extend")] = ...,  # type: ignore[assignment]
-    dataset: Annotated[str, typer.Option(help="layout: folder, ucf101 or esc50")] = "folder",
+    dataset: Annotated[
+        str, typer.Option(help="layout: folder, ucf101, esc50, or world (the demo's)")
+    ] = "folder",
     annotations: Annotations = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Turn media files into a clip table, incrementally: a second run decodes only what is new."""
+    """Turn media files into a clip table, decoding only what is new or changed."""
 
     def job() -> Outcome:
         settings = build(load("pipelines.config").IngestConfig, config, overrides or ())
@@ -79,13 +81,13 @@ def evaluate(
     overrides: Overrides = None,
     export: Annotated[str, typer.Option(help="the export folder of a pre-training run")] = ...,  # type: ignore[assignment]
     data: Annotated[str, typer.Option(help="a clip table, or media in a known layout")] = ...,  # type: ignore[assignment]
-    dataset: Annotated[str | None, typer.Option(help="layout of the media: folder, ucf101, esc50")] = None,
+    dataset: Annotated[str | None, typer.Option(help="layout of the media: ucf101, esc50, world")] = None,
     annotations: Annotations = None,
     split: Annotated[int, typer.Option(help="official split")] = 1,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure an export on a labelled data set, beside the same network with random weights."""
+    """Measure an export on labelled data, beside the same network untrained."""
 
     def job() -> Outcome:
         settings = build(load("evaluation.config").EvaluateConfig, config, overrides or ())
@@ -105,7 +107,7 @@ def demo(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a small audible world, learn from it, measure what was learnt, and write a report."""
+    """Make a small world, learn from it, measure what was learnt, and report."""
 
     def job() -> Outcome:
         demo_module = load("chronav.demo")
@@ -187,6 +189,9 @@ def _ingest_summary(o: Mapping[str, Any]) -> str:
     )
 
 
+_FEW_VIDEOS = 10
+
+
 def _pretrain_summary(o: Mapping[str, Any]) -> str:
     lines = [f"{o['steps']} steps, {o['samples']} samples in {o['seconds']:.0f} s; held-out accuracies:"]
     for head, a in o["accuracies"].items():
@@ -197,6 +202,10 @@ def _pretrain_summary(o: Mapping[str, Any]) -> str:
                 f"  {head:<12} {a['value']:.2f}  [{a['low']:.2f}, {a['high']:.2f}]"
                 f"  chance {a['chance']:.2f}  n {a['n']}"
             )
+    if o["heldout_videos"] < _FEW_VIDEOS:
+        lines.append(
+            f"note: {o['heldout_videos']} held-out videos are few: the accuracies say little, and their intervals too"
+        )
     lines.append(f"export: {o['export']}")
     return "\n".join(lines)
 

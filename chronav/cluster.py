@@ -12,8 +12,6 @@ def _quiet_environment() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    # Warnings of Ray's core about its own actors would stand between our lines of progress.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
     # Ray runs its workers at niceness 15: anything else on the machine would starve training.
     os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "0")

@@ -32,7 +32,7 @@ class DemoConfig(Config):
     groups_per_class: int = Field(
         10, ge=5, description="groups of each class; a fifth of them is for testing"
     )
-    steps: int = Field(500, ge=1, description="pre-training steps")
+    steps: int = Field(650, ge=1, description="pre-training steps")
     clips: int = Field(10, ge=1, description="clips a video in the evaluations")
     labels: int = Field(50, ge=2, description="labelled videos of the few-label probe")
     seed: int = Field(0, ge=0, description="of the world, of pre-training and of the evaluations")
@@ -44,6 +44,7 @@ def demo(out: str, data: str | None, config: DemoConfig) -> Outcome:
     Raises `CallError` where `out` holds an earlier demo or `data` is no folder, `JobError` for what turns out to
     be wrong only after something was written, such as segments that are all too short to learn from.
     """
+    command = _command(out, data, config)
     out = _free_folder() if out == DEFAULT_OUT else out
     if _in_use(out):
         raise CallError(f"'{out}' exists; remove it or name another --out", code="exists", path=out)
@@ -65,7 +66,7 @@ def demo(out: str, data: str | None, config: DemoConfig) -> Outcome:
     finally:
         ray.__exit__(None, None, None)
     report = storage.absolute(storage.join(out, "report.html"))
-    _write_report(report, table, outcome, parts, _command(data, config))
+    _write_report(report, table, outcome, parts, command)
     return {
         **outcome,
         "report": report,
@@ -111,13 +112,13 @@ def _world(out: str, table: str, config: DemoConfig, parts: _Parts) -> dict[str,
         },
     )
     made = parts.run("make the world", lambda: world.make_world(storage.join(out, "world"), settings))
-    ingested = parts.run("ingest", lambda: _ingest(made.folder, table, "ucf101", made.annotations))
-    trained = parts.run("pre-train", lambda: _pretrain(out, table, config, ["ucf101/1=test"]))
+    ingested = parts.run("ingest", lambda: _ingest(made.folder, table, "world", made.annotations))
+    trained = parts.run("pre-train", lambda: _pretrain(out, table, config, ["world/1=test"]))
     settings = _evaluate_config(out, config)
     run = load("evaluation.job").evaluate
     evaluations = {}
     for protocol in ("retrieval", "linear", "audio"):
-        measure = partial(run, protocol, trained["export"], table, settings, "ucf101", made.annotations, 1)
+        measure = partial(run, protocol, trained["export"], table, settings, "world", made.annotations, 1)
         evaluations[protocol] = parts.run(f"evaluate: {protocol}", measure)
     neighbours = evaluations["retrieval"]["neighbours"]
     return {"ingest": ingested, "pretrain": trained, "evaluate": evaluations, "neighbours": neighbours}
@@ -174,14 +175,13 @@ def _write_report(report: str, table: str, outcome: dict[str, Any], parts: _Part
     page = load("evaluation.report")
     run_id = outcome["pretrain"]["mlflow_run_id"]
     sheets = load("evaluation.neighbours").neighbour_rows(table, outcome["neighbours"])
-    notes = [
-        "One run with one seed on generated or small data: it shows that learning happens, not how well it can."
-    ]
     own = not outcome["evaluate"]
+    notes = ["One run with one seed on generated data: it shows that learning happens, not how well it can."]
     if own:
-        notes.append(
-            "No labels were given, so there is nothing to score: the neighbours are to be looked at."
-        )
+        notes = [
+            f"One run with one seed; {outcome['pretrain']['heldout_videos']} videos were held out to measure on.",
+            "No labels were given, so there is nothing to score: the neighbours are to be looked at.",
+        ]
     context = page.DemoContext(
         title="What chronav learnt from " + ("your videos" if own else "the generated world"),
         pretrain=outcome["pretrain"],
@@ -195,10 +195,11 @@ def _write_report(report: str, table: str, outcome: dict[str, Any], parts: _Part
     page.write_demo_report(report, context)
 
 
-def _command(data: str | None, config: DemoConfig) -> str:
-    """The call that made a report, where it differs from the plain one."""
+def _command(out: str, data: str | None, config: DemoConfig) -> str:
+    """The call that makes a report, in full where it differs from the plain one."""
     changed = [f"{key}={value}" for key, value in config.model_dump(exclude_defaults=True).items()]
-    return shlex.join(["chronav", "demo", *changed, *(["--data", data] if data else [])])
+    options = [*(["--data", data] if data else []), *(["--out", out] if out != DEFAULT_OUT else [])]
+    return shlex.join(["chronav", "demo", *changed, *options])
 
 
 def _in_use(folder: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ from evaluation.embedder import Modality
 from evaluation.items import Video, groups_of, labels_of
 from evaluation.protocols.base import FoldData
 from evaluation.seen import refuse_seen, seen_test_items
-from evaluation.splits import folds_of, split_key
+from evaluation.splits import Fold, folds_of, split_key
 from pipelines.table import RowGroup, read_meta, read_row_group, table_exists
 
 if TYPE_CHECKING:
@@ -52,11 +53,28 @@ def _check_listing(data: str, dataset: str, annotations: str | None, task: Measu
     items = list_source(data, dataset, annotations).items
     videos = [Video(item.video_id, dataset, item.label, item.group, item.splits, ()) for item in items]
     folds = folds_of(videos, split_key(videos, dataset, task.split))
-    overlap = seen_test_items(videos, folds, task.export.seen_videos())
+    seen = task.export.seen_videos()
+    if any(seen.values()):
+        videos = _with_hashes(videos, folds, [item.uri for item in items])
+    overlap = seen_test_items(videos, folds, seen)
     refuse_seen(overlap, folds, task.config.allow_seen)
     labels, units = labels_of(videos), groups_of(videos)
     for fold in folds:
         task.method.check(FoldData(labels, units, fold.train, fold.test, np.empty(0, np.int64)), task.config)
+
+
+def _with_hashes(videos: list[Video], folds: Sequence[Fold], uris: Sequence[str]) -> list[Video]:
+    """The videos, those to be tested with the hashes of their files; remote files are left to the ingest."""
+    wanted = {index for fold in folds for index in fold.test.tolist() if not storage.is_url(uris[index])}
+    return [
+        replace(video, sha256=_sha256(uris[index])) if index in wanted else video
+        for index, video in enumerate(videos)
+    ]
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _ingest(data: str, dataset: str, annotations: str | None, export: ExportConfig, cache: str) -> str:

@@ -18,8 +18,8 @@ OfficialList = Mapping[str, Mapping[str, str]]
 
 def read_official(folder: str, dataset: str) -> OfficialList:
     """The official list of `dataset` in `folder`; raises `CallError` when it is not there."""
-    if dataset == "ucf101":
-        return read_splits(folder)
+    if dataset in ("ucf101", "world"):
+        return read_splits(folder, dataset)
     if dataset == "esc50":
         text = annotation_text(storage.join(annotation_folder(folder), "esc50.csv"))
         return {

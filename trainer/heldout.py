@@ -71,7 +71,10 @@ def heldout_accuracies(
 
 
 def summarise(tally: Tally, seed: int) -> dict[str, float | int | None]:
-    """Accuracy with a 95 % bootstrap interval over videos (several clips of one video are not independent)."""
+    """Accuracy with a 95 % bootstrap interval over videos (several clips of one video are not independent).
+
+    One video says nothing of others: its interval is 0 to 1.
+    """
     n = int(sum(tally.asked.values()))
     if n == 0:
         return {"value": None, "chance": None, "n": 0, "low": None, "high": None}
@@ -80,7 +83,7 @@ def summarise(tally: Tally, seed: int) -> dict[str, float | int | None]:
     right = np.array([tally.right[v] for v in videos])
     drawn = np.random.default_rng(seed).integers(len(videos), size=(_BOOTSTRAP, len(videos)))
     scores = right[drawn].sum(axis=1) / asked[drawn].sum(axis=1)
-    low, high = np.quantile(scores, [0.025, 0.975])
+    low, high = np.quantile(scores, [0.025, 0.975]) if len(videos) > 1 else (0.0, 1.0)
     return {
         "value": float(right.sum() / n),
         "chance": tally.chance / n,

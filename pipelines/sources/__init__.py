@@ -8,7 +8,7 @@ from pipelines.sources.esc50 import list_esc50
 from pipelines.sources.folder import list_folder
 from pipelines.sources.ucf101 import list_ucf101
 
-DATASETS = ("folder", "ucf101", "esc50")
+DATASETS = ("folder", "ucf101", "esc50", "world")
 
 __all__ = ["DATASETS", "Listing", "SourceItem", "list_source"]
 
@@ -20,8 +20,8 @@ def list_source(
 
     Raises `CallError` for an unknown data set, a missing or empty folder, a layout that does not fit.
     """
-    if dataset == "ucf101":
-        return list_ucf101(source, annotations, outside)
+    if dataset in ("ucf101", "world"):
+        return list_ucf101(source, annotations, outside, dataset)
     if dataset == "esc50":
         return list_esc50(source, annotations, outside)
     if dataset != "folder":

@@ -21,13 +21,16 @@ _NAME = re.compile(r"v_(?P<label>\w+)_g(?P<group>\d+)_c\d+")
 _CLASS_NAMES = {"HandStandPushups": "HandstandPushups"}
 
 
-def list_ucf101(source: str, annotations: str | None, outside: tuple[str, ...] = ()) -> Listing:
+def list_ucf101(
+    source: str, annotations: str | None, outside: tuple[str, ...] = (), name: str = "ucf101"
+) -> Listing:
     """The files named `v_<Class>_gXX_cYY.*`, at any depth below `source`.
 
+    `name`: of the data set, where another one (chronav's generated world) is laid out in the same way.
     The id is the file's stem; the group is `<Class>_gXX`, for XX counts anew in every class.
     Raises `CallError` when no file is named so, or an official list is missing from `annotations`.
     """
-    splits = read_splits(annotations) if annotations is not None else {}
+    splits = read_splits(annotations, name) if annotations is not None else {}
     files = media_files(source, outside)
     items = []
     for file in files:
@@ -42,7 +45,7 @@ def list_ucf101(source: str, annotations: str | None, outside: tuple[str, ...] =
                 size=file.size,
                 mtime=file.mtime,
                 video_id=stem,
-                dataset="ucf101",
+                dataset=name,
                 label=label,
                 group=f"{label}_g{match['group']}",
                 splits=splits.get(stem, {}),
@@ -57,8 +60,8 @@ def list_ucf101(source: str, annotations: str | None, outside: tuple[str, ...] =
     return Listing(items, ignored=len(files) - len(items))
 
 
-def read_splits(annotations: str) -> dict[str, dict[str, str]]:
-    """Video id -> `{"ucf101/1": "test", ...}` from the official lists of every split that is there.
+def read_splits(annotations: str, name: str = "ucf101") -> dict[str, dict[str, str]]:
+    """Video id -> `{"<name>/1": "test", ...}` from the official lists of every split that is there.
 
     Split 1 must be there; of a split, both lists must be.
     """
@@ -73,5 +76,5 @@ def read_splits(annotations: str) -> dict[str, dict[str, str]]:
                 if line.strip():
                     # `Class/v_Class_g01_c01.avi`, in the train lists followed by the class number
                     stem = file_stem(line.split()[0])
-                    splits.setdefault(stem, {})[f"ucf101/{number}"] = part
+                    splits.setdefault(stem, {})[f"{name}/{number}"] = part
     return splits

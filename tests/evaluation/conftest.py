@@ -96,7 +96,9 @@ def colour_table(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_table(tmp_path_factory.mktemp("tables") / "colours", colour_rows(), commits=3)
 
 
-def make_export(path: Path, seen: tuple[str, ...] = (), **overrides: Any) -> str:
+def make_export(
+    path: Path, seen: tuple[str, ...] = (), files: dict[str, str] | None = None, **overrides: Any
+) -> str:
     """A real export of the recipe `tiny`, untrained."""
     import torch
 
@@ -122,7 +124,10 @@ def make_export(path: Path, seen: tuple[str, ...] = (), **overrides: Any) -> str
         "mlflow_run_id": "0123abcd",
     }
     write_export(
-        str(path), AudioVisualModel(config), ExportConfig(**(about | overrides)), dict.fromkeys(seen)
+        str(path),
+        AudioVisualModel(config),
+        ExportConfig(**(about | overrides)),
+        dict.fromkeys(seen) | (files or {}),
     )
     return str(path)
 

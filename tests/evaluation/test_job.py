@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -220,6 +221,9 @@ def test_wrong_calls_on_media_are_refused_before_anything_is_decoded(
     call = ("retrieval", export, str(tmp_path / "media"), config(tmp_path), "ucf101")
     assert names[0] in refused("seen_in_pretraining", *call, str(tmp_path), 1)
     refused("no_such_split", *call, str(tmp_path), 2)
+    digest = hashlib.sha256(b"not decoded").hexdigest()  # the same file, known by another id
+    other = kit.make_export(tmp_path / "other", files={"mine/a.avi": digest})
+    refused("seen_in_pretraining", "retrieval", other, *call[2:], str(tmp_path), 1)
     refused("no_such_split", *call, None, 1)
     unseen = kit.make_export(tmp_path / "unseen")
     many = ("linear", unseen, str(tmp_path / "media"), config(tmp_path, labels=3), "ucf101", str(tmp_path), 1)

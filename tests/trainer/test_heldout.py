@@ -42,3 +42,9 @@ def test_tallies_of_workers_add_up():
     other.add(["b"], torch.tensor([1]), third, third)
     one.merge(other)
     assert summarise(one, 0)["value"] == pytest.approx(2 / 3)
+
+
+def test_one_video_says_nothing_of_others():
+    tally = Tally(asked={"a": 4.0}, right={"a": 3.0}, chance=1.0, prior=1.0)
+    found = summarise(tally, seed=0)
+    assert (found["value"], found["low"], found["high"]) == (0.75, 0.0, 1.0)

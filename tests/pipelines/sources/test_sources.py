@@ -146,3 +146,9 @@ def test_the_real_ucf101_lists(real_data: Path) -> None:
     # Every video of UCF101 is in each of the three splits, on one side.
     assert all(set(item.splits) == {"ucf101/1", "ucf101/2", "ucf101/3"} for item in listing.items)
     assert len({item.group for item in listing.items if item.label == "YoYo"}) == 25
+
+
+def test_the_generated_world_has_the_layout_of_ucf101_and_a_name_of_its_own(ucf101):
+    listing = list_source(ucf101[0], "world", ucf101[1])
+    assert {item.dataset for item in listing.items} == {"world"}
+    assert {name for item in listing.items for name in item.splits} == {"world/1", "world/2", "world/3"}
