@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import ray
+import torch
 from mlflow import MlflowClient
 
 import chronav
@@ -27,11 +28,11 @@ def trained(kit, number_table, ray_local, tmp_path_factory) -> dict:
     # The fixture is made before the store of the first test is set: name one store for both runs.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.getbasetemp()}/mlflow.db")
-        first = pretrain(
-            [number_table], out, kit.toy_config("steps=4", "heldout_draws=4"), "tiny", ["toy/1=test"]
-        )
+        # With momentum keys and banks: what a resumed run has to have back.
+        toy = ["heldout_draws=4", "loss.keys=momentum", "loss.bank_min_fill=4"]
+        first = pretrain([number_table], out, kit.toy_config("steps=4", *toy), "tiny", ["toy/1=test"])
         second = pretrain(
-            [number_table], out, kit.toy_config("steps=8", "heldout_draws=4"), "tiny", ["toy/1=test"], "auto"
+            [number_table], out, kit.toy_config("steps=8", *toy), "tiny", ["toy/1=test"], "auto"
         )
     return {"out": out, "first": first, "second": second}
 
@@ -56,7 +57,10 @@ def test_the_outcome_holds_what_the_contract_promises(trained):
             assert 0 <= accuracy["low"] <= accuracy["value"] <= accuracy["high"] <= 1
         json.dumps(outcome)
     assert (trained["first"]["steps"], trained["first"]["samples"]) == (4, 32)
-    assert Path(trained["second"]["checkpoint"], "state.pt").is_file()
+    state = torch.load(Path(trained["second"]["checkpoint"], "state.pt"), weights_only=True)
+    assert (
+        int(state["contrast"]["banks.v_vv.pushed"]) == 8 * 8 * 2
+    )  # of all steps, those before the resume too
     assert Path(trained["second"]["checkpoint"]).name.startswith("checkpoint_")
 
 
