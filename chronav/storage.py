@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,12 @@ def absolute(path: str) -> str:
 def join(path: str, *parts: str) -> str:
     """Append parts to a local path or URL."""
     return "/".join([path.rstrip("/"), *parts])
+
+
+def sha256(path: str) -> str:
+    """The hash of a local file's content, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parent(path: str) -> str:

@@ -67,14 +67,9 @@ def _with_hashes(videos: list[Video], folds: Sequence[Fold], uris: Sequence[str]
     """The videos, those to be tested with the hashes of their files; remote files are left to the ingest."""
     wanted = {index for fold in folds for index in fold.test.tolist() if not storage.is_url(uris[index])}
     return [
-        replace(video, sha256=_sha256(uris[index])) if index in wanted else video
+        replace(video, sha256=storage.sha256(uris[index])) if index in wanted else video
         for index, video in enumerate(videos)
     ]
-
-
-def _sha256(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _ingest(data: str, dataset: str, annotations: str | None, export: ExportConfig, cache: str) -> str:

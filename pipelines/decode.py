@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 import time
@@ -36,7 +35,7 @@ def decode_file(item: SourceItem, config: IngestConfig, known_sha256: str | None
     digest = None
     try:
         with _local_copy(item.uri) as path:
-            digest = _sha256(path)
+            digest = storage.sha256(path)
             if digest == known_sha256:
                 return FileResult(Status.OK, digest, unchanged=True)
             result = _decode(path, item, config)
@@ -162,8 +161,3 @@ def _local_copy(uri: str) -> Iterator[str]:
         with open(path, "wb") as file:
             file.write(storage.read_bytes(uri))
         yield path
-
-
-def _sha256(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

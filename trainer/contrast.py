@@ -86,7 +86,6 @@ class Contrast(nn.Module):
         dim, config = self.config.projection_dim, self.config.loss
         asks, answers = _rows_of(direction.query, batch), _rows_of(direction.key, batch)  # (B, 2)
         present = ((asks >= 0) & (answers >= 0)).flatten()
-        window = torch.arange(2 * len(batch), device=present.device)[present]  # 2 * sample + window
         query = _projected(getattr(out, direction.query), batch, dim)[asks.flatten()[present]]
         stored = _projected(getattr(keys, direction.key), batch, dim)
         paired = answers.flip(1) if direction.flip else answers
@@ -102,7 +101,8 @@ class Contrast(nn.Module):
         if bank.filled < min(config.bank_min_fill, bank.size // 4) or not len(query):
             return contrastive_loss(usual, config.tau)
         entries, entry_video = bank.keys[: bank.filled], bank.video[: bank.filled]
-        asked = (batch.index.repeat_interleave(2)[present] * 2 + window % 2) * len(DIRECTIONS) + number
+        window = torch.arange(2, device=present.device)
+        asked = (2 * batch.index[:, None] + window).flatten()[present] * len(DIRECTIONS) + number
         noise = gumbel(asked, bank.filled, self.config.seed)
         extras = draw_extras(usual.positive, video, entries, entry_video, noise, config)
         return contrastive_loss(usual, config.tau, entries, extras)

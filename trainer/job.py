@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from chronav import storage, tracking
 from chronav.cluster import connected
 from chronav.errors import CallError, ChronavError, JobError
-from chronav.progress import say
 from trainer import checkpoint
 from trainer.board import Board, Watcher
-from trainer.config import AudioConfig, PretrainConfig
+from trainer.config import PretrainConfig
 from trainer.export import ExportConfig, ExportedTable
-from trainer.model import AudioVisualModel
-from trainer.plan import lane_length
-from trainer.sound import LogMel
+from trainer.preflight import check, check_norm, cluster_gpus
 from trainer.tables import Exclusion, TrainingData, select_rows
 from trainer.worker import WorkerJob, train_worker
 
@@ -43,11 +36,11 @@ def pretrain(
     exclusions = [Exclusion.parse(text) for text in exclude]
     start = _starting_point(out, resume, config)
     data = select_rows([storage.absolute(table) for table in tables], config, exclusions)
-    _check(data, config)
+    check(data, config)
     if start is not None:
         _check_same_data(start, _data_id(data, exclude))
     with connected(min_cpus=config.workers + 2):
-        _check_norm(config, _cluster_gpus())
+        check_norm(config, cluster_gpus())
         run = _start_run(data, out, config, recipe, exclude, start)
         try:
             outcome = _fit(data, out, config, recipe, exclude, start, run)
@@ -111,81 +104,6 @@ def _check_same_data(start: str, data_id: tuple[str, ...]) -> None:
         )
 
 
-def _check(data: TrainingData, config: PretrainConfig) -> None:
-    segments = sum(len(group.rows) for group in data.train)
-    if lane_length(data.train, _shape(config)) == 0:
-        raise CallError(
-            f"config key 'lanes': {segments} training segments are too few for {config.lanes} lanes",
-            code="bad_value",
-            key="lanes",
-        )
-    if data.sample_rate:
-        _check_sound(config.audio, data.sample_rate)
-    if not _joins_cluster():
-        _check_norm(config, torch.cuda.device_count())
-    # Names of encoders and shapes of networks are settled here, before anything is started or written.
-    with torch.device("meta"):
-        AudioVisualModel(config)
-    say(
-        f"pretrain: {segments} segments of {len(data.train_videos)} videos to train on, "
-        f"{data.heldout_videos} videos held out, {data.excluded_rows} segments excluded, "
-        f"{data.short_rows} too short"
-    )
-    if config.warmup_steps > config.steps:
-        say(
-            f"pretrain: warm-up ({config.warmup_steps} steps) outlasts the run ({config.steps}): "
-            "the learning rate never reaches its peak"
-        )
-
-
-def _check_sound(audio: AudioConfig, sample_rate: int) -> None:
-    """What of the sound's settings works or not depending on the sample rate of the tables."""
-    mel = LogMel(audio, sample_rate)
-    clip = round(audio.clip_s * sample_rate)
-    wrong = {
-        "window_s": (mel.n_window < 1, "less than a sample"),
-        "hop_s": (mel.hop < 1, "less than a sample"),
-        "clip_s": (clip < mel.n_fft, f"{clip} samples, fewer than the {mel.n_fft} of one spectrum"),
-        "f_min": (not bool(mel.bank.sum() > 0), "above all bands that this sound has"),
-    }
-    for key, (is_wrong, why) in wrong.items():
-        if is_wrong:
-            raise CallError(
-                f"config key 'audio.{key}': {getattr(audio, key):g} is {why} (the sound has {sample_rate} Hz)",
-                code="bad_value",
-                key=f"audio.{key}",
-            )
-
-
-def _check_norm(config: PretrainConfig, gpus: float) -> None:
-    """On CPUs `sync_batch` is plain batch normalisation at best: refused rather than trained in silence."""
-    if config.norm == "sync_batch" and gpus < config.workers:
-        raise CallError(
-            f"config key 'norm': sync_batch needs a GPU for each of {config.workers} workers, there are {gpus:g}; "
-            "use batch or group",
-            code="bad_value",
-            key="norm",
-        )
-
-
-def _joins_cluster() -> bool:
-    """Whether Ray may be more than this machine: a connection that is there already, or one to be joined."""
-    ray = sys.modules.get("ray")  # not imported here: `connected` settles Ray's environment before it does
-    return bool(os.environ.get("RAY_ADDRESS")) or (ray is not None and ray.is_initialized())
-
-
-def _cluster_gpus() -> float:
-    import ray
-
-    return ray.cluster_resources().get("GPU", 0)
-
-
-def _shape(config: PretrainConfig) -> Any:
-    from trainer.input import shape_of
-
-    return shape_of(config)
-
-
 def _start_run(
     data: TrainingData,
     out: str,
@@ -231,7 +149,7 @@ def _fit(
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={"job": job},
-        scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=_cluster_gpus() >= config.workers),
+        scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=cluster_gpus() >= config.workers),
         run_config=RunConfig(
             name=out.rpartition("/")[2],
             storage_path=storage.parent(out),

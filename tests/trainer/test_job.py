@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 import chronav
 from chronav.errors import CallError
 from chronav.tracking import Run, tracking_uri
-from trainer import job
+from trainer import job, preflight
 from trainer.config import HEADS
 from trainer.job import pretrain
 from trainer.tables import select_rows
@@ -138,7 +138,7 @@ def test_sound_that_the_tables_cannot_give_is_refused(kit, number_table, tmp_pat
 def test_sync_batch_without_a_gpu_is_refused_before_ray(kit, number_table, tmp_path, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(job.torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(CallError, match="'norm': sync_batch needs a GPU for each of 1 workers") as caught:
         pretrain([number_table], str(tmp_path / "out"), kit.toy_config("norm=sync_batch"), "tiny")
     assert caught.value.key == "norm"
@@ -157,7 +157,7 @@ def test_sync_batch_counts_the_gpus_of_the_cluster(kit, number_table, tmp_path, 
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     monkeypatch.setattr(job, "connected", lambda min_cpus: nullcontext())
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0, "GPU": float(gpus)})
-    monkeypatch.setattr(job.torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr(job, "_start_run", begun)
     config = kit.toy_config("norm=sync_batch", "workers=2")
     with pytest.raises(RunBegunError if gpus == 2 else CallError):
@@ -168,7 +168,7 @@ def test_sync_batch_counts_the_gpus_of_the_cluster(kit, number_table, tmp_path, 
 @pytest.mark.parametrize(("steps", "said"), [(1, True), (2, False)])
 def test_a_warm_up_that_outlasts_the_run_is_said(kit, number_table, capsys, steps, said):
     config = kit.toy_config(f"steps={steps}")  # 2 of warm-up
-    job._check(select_rows([number_table], config), config)
+    preflight.check(select_rows([number_table], config), config)
     assert ("warm-up (2 steps) outlasts the run (1)" in capsys.readouterr().err) is said
 
 
