@@ -28,6 +28,9 @@ _FREE_KEYS = {
     "heldout_every",
     "heldout_draws",
     "max_failures",
+    "rank_alarm",
+    "probe_every",
+    "probe_videos",
 }
 
 

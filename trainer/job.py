@@ -9,12 +9,15 @@ from typing import Any
 from chronav import storage, tracking
 from chronav.cluster import connected
 from chronav.errors import CallError, ChronavError, JobError
+from chronav.progress import say
 from trainer import checkpoint
 from trainer.board import Board, Watcher
 from trainer.config import PretrainConfig
 from trainer.export import ExportConfig, ExportedTable
 from trainer.preflight import check, check_norm, cluster_gpus
 from trainer.tables import Exclusion, TrainingData, select_rows
+from trainer.watch.probe_table import open_probe
+from trainer.watch.watch import Watched
 from trainer.worker import WorkerJob, train_worker
 
 
@@ -25,11 +28,14 @@ def pretrain(
     recipe: str,
     exclude: Sequence[str] = (),
     resume: str = "no",
+    probe: str | None = None,
+    profile: bool = False,
 ) -> dict[str, Any]:
     """Pre-train on clip tables into the folder `out`; returns the outcome (architecture page, `pretrain`).
 
     `resume`: `no` (an existing folder is refused), `auto` (go on from its latest checkpoint, or begin), or the
-    folder of a checkpoint to begin from. Raises `CallError` for a wrong call, `JobError` for a failed run.
+    folder of a checkpoint to begin from. `probe`: a labelled clip table on which features are looked at now and then;
+    `profile`: record a few steps. Raises `CallError` for a wrong call, `JobError` for a failed run.
     """
     began = time.monotonic()
     out = storage.absolute(out)
@@ -37,13 +43,16 @@ def pretrain(
     start = _starting_point(out, resume, config)
     data = select_rows([storage.absolute(table) for table in tables], config, exclusions)
     check(data, config)
+    watched = _watched(data, out, config, probe, profile)
     if start is not None:
         _check_same_data(start, _data_id(data, exclude))
     with connected(min_cpus=config.workers + 2):
         check_norm(config, cluster_gpus())
         run = _start_run(data, out, config, recipe, exclude, start)
+        if watched.probe is not None:
+            run.tags({"chronav.probe": str(watched.probe)})
         try:
-            outcome = _fit(data, out, config, recipe, exclude, start, run)
+            outcome = _fit(data, out, config, recipe, exclude, start, run, watched)
             version = run.register(tracking.REGISTERED_MODEL, storage.join(out, "export"))
             run.tags({"chronav.model_version": f"{tracking.REGISTERED_MODEL}/{version}"})
         except BaseException as error:
@@ -63,6 +72,16 @@ def pretrain(
         "excluded_segments": data.excluded_rows,
         "seconds": time.monotonic() - began,
     }
+
+
+def _watched(
+    data: TrainingData, out: str, config: PretrainConfig, probe: str | None, profile: bool
+) -> Watched:
+    """What is watched beyond the usual; raises `CallError` where the probe's table is of no use."""
+    opened = None if probe is None else open_probe(storage.absolute(probe), config, data)
+    if opened is not None:
+        say(f"pretrain: probe {opened}")
+    return Watched(opened, storage.join(out, "profile") if profile else None)
 
 
 def _starting_point(out: str, resume: str, config: PretrainConfig) -> str | None:
@@ -128,6 +147,7 @@ def _fit(
     exclude: Sequence[str],
     start: str | None,
     run: tracking.Run,
+    watched: Watched,
 ) -> dict[str, Any]:
     """Run Ray Train on the connected Ray; returns what rank 0 left on the board."""
     import ray
@@ -145,6 +165,7 @@ def _fit(
         run.uri,
         run.run_id,
         board,
+        watched,
     )
     trainer = TorchTrainer(
         train_worker,

@@ -19,6 +19,9 @@ from trainer.step import Stepped, optimise
 class Hooks(Protocol):
     """What happens around the steps; called on every worker."""
 
+    def stepped(self, step: int) -> None:
+        """After every step."""
+
     def log(self, step: int, metrics: dict[str, float]) -> None:
         """Every `log_every` steps, with the means since the last call."""
 
@@ -45,10 +48,14 @@ class Meter:
         self.counts[name] = self.counts.get(name, 0.0) + weight
 
     def read(self, batch_size: int) -> dict[str, float]:
-        """All means, throughput (samples/s) and the share of time spent waiting for data; then start afresh."""
+        """All means, throughput a second, and the share of time spent waiting for data; then start afresh."""
         elapsed = time.monotonic() - self.since
         values = {n: self.sums[n] / count for n, count in self.counts.items() if count > 0}
         values["throughput/samples_per_s"] = self.steps * batch_size / max(elapsed, 1e-9)
+        # Every clip is asked for its direction: what that loss counted is the clips of the global batches.
+        for modality, head in (("video", "direction_v"), ("audio", "direction_a")):
+            clips = self.counts.get(f"loss/{head}", 0.0)
+            values[f"throughput/{modality}_clips_per_s"] = clips / max(elapsed, 1e-9)
         values["throughput/data_wait_share"] = self.waited / max(elapsed, 1e-9)
         self.__init__()  # type: ignore[misc]
         return values
@@ -77,6 +84,7 @@ def train(
             group["lr"] = rate
         record(meter, optimise(learner, [part.to(device) for part in batch], config, step))
         done = step + 1
+        hooks.stepped(done)
         final = done == config.steps
         if done % config.log_every == 0 or final:
             hooks.log(done, meter.read(config.batch_size) | {"lr": rate})

@@ -19,7 +19,8 @@ from trainer.model import Outputs
 from trainer.precision import autocast
 from trainer.sound import LogMel, speed_up
 
-_FULL_SCALE = 32768.0
+FULL_SCALE = 32768.0
+"""Of 16-bit sound."""
 
 
 @dataclass
@@ -64,7 +65,7 @@ def pairs_of(batch: Batch) -> dict[str, OrderPairs]:
 
 def sped_up(batch: Batch) -> Tensor:
     """All audio clips at their speeds: (M, L) float32 in [-1, 1]."""
-    played = [speed_up(wave.float() / _FULL_SCALE, speed) for speed, wave, _ in batch.waves]
+    played = [speed_up(wave.float() / FULL_SCALE, speed) for speed, wave, _ in batch.waves]
     rows = torch.cat([rows for _, _, rows in batch.waves])
     return torch.cat(played)[torch.argsort(rows)]
 

@@ -20,6 +20,7 @@ from trainer.input import heldout_batches, train_batches
 from trainer.learner import Learner
 from trainer.loop import train
 from trainer.tables import TrainingData
+from trainer.watch.watch import Watch, Watched
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class WorkerJob:
     mlflow_uri: str
     mlflow_run_id: str
     board: Any
+    watched: Watched
 
 
 def train_worker(loop_config: dict[str, Any]) -> None:
@@ -54,7 +56,8 @@ def train_worker(loop_config: dict[str, Any]) -> None:
     first_step = restored.step if restored else 0
     hooks = WorkerHooks(job, learner, device, restored)
     batches = train_batches(job.data.train, config, sound, rank(), first_step)
-    train(learner, batches, config, device, first_step, hooks)
+    with hooks.watch:
+        train(learner, batches, config, device, first_step, hooks)
     hooks.close()
 
 
@@ -88,23 +91,30 @@ class WorkerHooks:
         self.losses: dict[str, float] = dict(restored.losses) if restored else {}
         self.accuracies: dict[str, dict[str, Any]] = {}
         self.run = Run(job.mlflow_uri, job.mlflow_run_id) if rank() == 0 else None
+        self.watch = Watch(job, learner, device, self.run, self.first_step)
+
+    def stepped(self, step: int) -> None:
+        """Probes and the profiler."""
+        self.watch.stepped(step)
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
         """To MLflow and to the driver's progress bar."""
         self.losses = {k.removeprefix("loss/"): v for k, v in metrics.items() if k.startswith("loss/")}
         if self.run is None:
             return
-        self.run.metrics(metrics, step)
+        self.run.metrics(metrics | self.watch.resources(), step)
         rate = metrics["throughput/samples_per_s"]
         self.job.board.post.remote(step, f"loss {metrics['loss/total']:.3f}, {rate:.0f} samples/s")
 
     def measure(self, step: int) -> None:
-        """Held-out accuracies; workers share the videos."""
+        """Held-out accuracies and what is watched beside them; workers share the videos."""
         config, data = self.job.config, self.job.data
         batches = heldout_batches(data.heldout, config, data.sample_rate, rank())
+        seen = self.watch.observer()
         self.accuracies = heldout_accuracies(
-            self.learner.model, self.learner.log_mel, batches, config, self.device
+            self.learner.model, self.learner.log_mel, batches, config, self.device, seen.add
         )
+        self.watch.report(step, seen)
         if self.run is None:
             return
         flat = {
@@ -153,5 +163,6 @@ class WorkerHooks:
             "resumed_from_step": self.first_step,
             "losses": self.losses,
             "accuracies": self.accuracies,
+            "probe": self.watch.probed,
         }
         ray.get(self.job.board.finish.remote(outcome))
