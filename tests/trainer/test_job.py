@@ -23,7 +23,7 @@ from trainer.tables import select_rows
 
 @pytest.fixture(scope="module")
 def trained(kit, number_table, ray_local, tmp_path_factory) -> dict:
-    """A run stopped after 4 of its 8 steps' worth, resumed to the end by `--resume auto`."""
+    """A run stopped after 4 of its 8 steps' worth, resumed to the end by `--resume auto`, watched in every way."""
     out = str(tmp_path_factory.mktemp("runs") / "run")
     # The fixture is made before the store of the first test is set: name one store for both runs.
     with pytest.MonkeyPatch.context() as patch:
@@ -32,7 +32,14 @@ def trained(kit, number_table, ray_local, tmp_path_factory) -> dict:
         toy = ["heldout_draws=4", "loss.keys=momentum", "loss.bank_min_fill=4"]
         first = pretrain([number_table], out, kit.toy_config("steps=4", *toy), "tiny", ["toy/1=test"])
         second = pretrain(
-            [number_table], out, kit.toy_config("steps=8", *toy), "tiny", ["toy/1=test"], "auto"
+            [number_table],
+            out,
+            kit.toy_config("steps=8", *toy),
+            "tiny",
+            ["toy/1=test"],
+            "auto",
+            number_table,
+            profile=True,
         )
     return {"out": out, "first": first, "second": second}
 
@@ -74,6 +81,34 @@ def test_a_resumed_run_goes_on_in_the_same_mlflow_run(trained):
         assert name in last, name
     assert {f"loss/{head}" for head in HEADS} <= {name for h in history for name in h}
     assert {f"heldout/{head}" for head in HEADS} <= set(last)
+
+
+def test_a_run_is_watched(trained):
+    run = Run(tracking_uri(), trained["second"]["mlflow_run_id"])
+    last = run.history()[-1]
+    for name in (
+        "throughput/video_clips_per_s",
+        "throughput/audio_clips_per_s",
+        "memory/process_gib",
+        "similarity/vv_positive",
+        "similarity/va_positive_p95",
+        "positives/vv_same_label",
+        "rank/v_vv",
+        "rank/audio_dead",
+        "probe/knn_v",
+        "probe/knn_a_chance",
+    ):
+        assert name in last, name
+    assert last["throughput/video_clips_per_s"] == pytest.approx(2 * last["throughput/samples_per_s"])
+    assert trained["first"]["probe"] == {}
+    assert trained["second"]["probe"]["knn_v"]["n"] == 4  # the test part of its official split
+    client = MlflowClient(tracking_uri=tracking_uri())
+    assert "split toy/1" in client.get_run(run.run_id).data.tags["chronav.probe"]
+    kept = {
+        file.path for folder in ("profile", "watch") for file in client.list_artifacts(run.run_id, folder)
+    }
+    assert kept == {"profile/trace-rank0.json.gz", "profile/operators.txt", "watch/similarity.json"}
+    assert Path(trained["out"], "profile", "trace-rank0.json.gz").is_file()
 
 
 def test_the_export_is_a_registered_model(trained):
@@ -142,6 +177,16 @@ def test_sync_batch_without_a_gpu_is_refused_before_ray(kit, number_table, tmp_p
     with pytest.raises(CallError, match="'norm': sync_batch needs a GPU for each of 1 workers") as caught:
         pretrain([number_table], str(tmp_path / "out"), kit.toy_config("norm=sync_batch"), "tiny")
     assert caught.value.key == "norm"
+
+
+@pytest.mark.usefixtures("nothing_starts")
+def test_a_probe_without_a_table_or_without_labels_is_refused(kit, number_table, tmp_path):
+    bare = kit.write_table(tmp_path / "bare", [kit.row(i, label=None) for i in range(3)])
+    for table, message in ((str(tmp_path / "none"), "no clip table"), (bare, "no labelled video")):
+        with pytest.raises(CallError, match=message) as caught:
+            pretrain([number_table], str(tmp_path / "out"), kit.toy_config(), "tiny", probe=table)
+        assert caught.value.path == table
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("gpus", [0, 1, 2])

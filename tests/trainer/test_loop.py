@@ -28,6 +28,10 @@ class Recorder:
     logged: dict[int, dict[str, float]] = field(default_factory=dict)
     measured: list[int] = field(default_factory=list)
     saved: list[int] = field(default_factory=list)
+    stepped_to: int = 0
+
+    def stepped(self, step: int) -> None:
+        self.stepped_to = step
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
         self.logged[step] = metrics
@@ -136,6 +140,24 @@ def test_a_batch_that_lacks_a_modality_trains_the_other(kit, change):
     assert float(terms[f"speed_{absent}"].count) == 0
     assert float(terms[f"speed_{present}"].count) == 8
     assert float(terms["va"].count) == 0
+
+
+def test_throughput_counts_the_clips_of_each_modality(kit):
+    config = kit.toy_config("log_every=3", "steps=3")
+    data = batches(kit, config, 3)
+    recorder = Recorder()
+    train(fresh(kit, config), iter(data), config, torch.device("cpu"), 0, recorder)
+    assert recorder.stepped_to == 3
+    logged = recorder.logged[3]
+    per_sample = {
+        side: sum(len(getattr(part, side).speed) for step in data for part in step) / (3 * config.batch_size)
+        for side in ("video", "audio")
+    }
+    assert per_sample["video"] == 2
+    assert 0 < per_sample["audio"] < 2  # some have no sound
+    for side, clips in per_sample.items():
+        rate = logged[f"throughput/{side}_clips_per_s"]
+        assert rate == pytest.approx(clips * logged["throughput/samples_per_s"], rel=1e-6)
 
 
 def test_learning_rate_warms_up_linearly_and_falls_by_half_a_cosine(kit):

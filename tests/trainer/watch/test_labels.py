@@ -17,7 +17,9 @@ WIRING = {"job.py", "worker.py", "fit.py", "preflight.py"}
 
 
 def test_labels_of_several_tables_are_found_by_key(kit, tmp_path):
-    rows = [kit.row(i, seconds=1.0, sound=False, label=label) for i, label in enumerate(["run", "swim", None])]
+    rows = [
+        kit.row(i, seconds=1.0, sound=False, label=label) for i, label in enumerate(["run", "swim", None])
+    ]
     more = [kit.row(i, seconds=1.0, sound=False, label="swim") for i in (5, 1)]
     tables = [(kit.write_table(tmp_path / "A", rows), 0), (kit.write_table(tmp_path / "B", more), 0)]
     labels = read_labels(tables)
