@@ -30,9 +30,9 @@ class Thinned:
         """Keep some of the pairs."""
         first = -self._seen % self._stride
         self._seen += len(pairs.video)
-        self._parts.append(_every(pairs, first, self._stride))
+        self._parts.append(every(pairs, first, self._stride))
         while sum(len(part.video) for part in self._parts) > self._most:
-            self._parts = [_every(self.pairs(), 0, 2)]
+            self._parts = [every(self.pairs(), 0, 2)]
             self._stride *= 2
 
     def pairs(self) -> Pairs:
@@ -41,7 +41,8 @@ class Thinned:
         return Pairs(*(torch.cat([getattr(part, field) for part in self._parts]) for field in fields))
 
 
-def _every(pairs: Pairs, first: int, stride: int) -> Pairs:
+def every(pairs: Pairs, first: int, stride: int) -> Pairs:
+    """One pair in `stride`, from `first` on."""
     kept = (pairs.query, pairs.positive, pairs.video, pairs.name)
     return Pairs(*(value[first::stride] for value in kept))
 

@@ -35,7 +35,7 @@ class Labels:
         """Codes of the videos (n,), on their device; `UNKNOWN` where a video has none."""
         if not len(self._keys):
             return torch.full_like(video, UNKNOWN)
-        wanted = video.cpu()
+        wanted = video.cpu().contiguous()
         at = torch.searchsorted(self._keys, wanted).clamp_max(len(self._keys) - 1)
         return torch.where(self._keys[at] == wanted, self._codes[at], UNKNOWN).to(video.device)
 

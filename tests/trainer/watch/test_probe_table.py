@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from chronav.errors import CallError
@@ -84,7 +86,7 @@ def test_a_table_that_says_nothing_is_refused(kit, opened, labels, changes, mess
 def test_another_sample_rate_is_refused(kit, number_table, tmp_path):
     config = kit.toy_config()
     data = select_rows([number_table], config)
-    data = type(data)(**{**data.__dict__, "sample_rate": 8000})
+    data = dataclasses.replace(data, sample_rate=8000)
     path = kit.write_table(tmp_path / "P", labelled(kit, ["a", "a", "b"]))
     with pytest.raises(CallError, match=f"{kit.rate} Hz, what is trained on at 8000 Hz"):
         open_probe(path, config, data)
