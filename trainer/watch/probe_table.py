@@ -70,6 +70,9 @@ def open_probe(path: str, config: PretrainConfig, data: TrainingData) -> Probe:
     and sample rate of the training tables.
     """
     table = open_table(path)
+    lacking = set(_COLUMNS) - {field.name for field in table.schema().fields}
+    if lacking:
+        raise _refused(path, f"is no clip table: it has no column '{min(lacking)}'", "bad_table")
     videos = _labelled_videos(path, row_groups(table), config, data)
     split = _official_split(videos)
     if split is not None:

@@ -108,7 +108,10 @@ class Watch:
 
     def _warn(self, step: int, found: Statistics) -> None:
         assert self._run is not None
-        threshold = self._job.config.rank_alarm
+        config = self._job.config
+        if step <= config.warmup_steps and step < config.steps:
+            return  # untrained networks are flat, and their norms have yet to settle
+        threshold = config.rank_alarm
         collapses = found.collapses(threshold)
         new = sorted(collapses.keys() - self._warned)
         self._warned = set(collapses)  # one that has recovered may be warned of again

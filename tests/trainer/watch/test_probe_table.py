@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from chronav.errors import CallError
 from trainer.tables import select_rows
@@ -81,6 +83,13 @@ def test_a_table_that_says_nothing_is_refused(kit, opened, labels, changes, mess
     with pytest.raises(CallError, match=message) as caught:
         opened(labelled(kit, labels, **changes))
     assert caught.value.key == "probe"
+
+
+def test_a_table_of_something_else_is_refused(kit, number_table, tmp_path):
+    write_deltalake(tmp_path / "L", pa.table({"video_id": ["a"], "label": ["b"]}))
+    config = kit.toy_config()
+    with pytest.raises(CallError, match="is no clip table: it has no column 'audio_valid_end_s'"):
+        open_probe(str(tmp_path / "L"), config, select_rows([number_table], config))
 
 
 def test_another_sample_rate_is_refused(kit, number_table, tmp_path):
