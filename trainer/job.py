@@ -8,14 +8,15 @@ from typing import Any
 
 from chronav import storage, tracking
 from chronav.cluster import connected
-from chronav.errors import CallError, ChronavError, JobError
+from chronav.errors import CallError
 from trainer import checkpoint
-from trainer.board import Board, Watcher
+from trainer.board import Board
 from trainer.config import PretrainConfig
 from trainer.export import ExportConfig, ExportedTable
+from trainer.fit import fit
 from trainer.preflight import check, check_norm, cluster_gpus
 from trainer.tables import Exclusion, TrainingData, select_rows
-from trainer.worker import WorkerJob, train_worker
+from trainer.worker import WorkerJob
 
 
 def pretrain(
@@ -40,10 +41,23 @@ def pretrain(
     if start is not None:
         _check_same_data(start, _data_id(data, exclude))
     with connected(min_cpus=config.workers + 2):
+        import ray
+
         check_norm(config, cluster_gpus())
         run = _start_run(data, out, config, recipe, exclude, start)
         try:
-            outcome = _fit(data, out, config, recipe, exclude, start, run)
+            job = WorkerJob(
+                config,
+                data,
+                out,
+                _export_config(data, config, recipe, exclude, run.run_id),
+                start,
+                _data_id(data, exclude),
+                run.uri,
+                run.run_id,
+                ray.remote(num_cpus=0)(Board).remote(),
+            )
+            outcome = fit(job)
             version = run.register(tracking.REGISTERED_MODEL, storage.join(out, "export"))
             run.tags({"chronav.model_version": f"{tracking.REGISTERED_MODEL}/{version}"})
         except BaseException as error:
@@ -120,54 +134,6 @@ def _start_run(
     return run
 
 
-def _fit(
-    data: TrainingData,
-    out: str,
-    config: PretrainConfig,
-    recipe: str,
-    exclude: Sequence[str],
-    start: str | None,
-    run: tracking.Run,
-) -> dict[str, Any]:
-    """Run Ray Train on the connected Ray; returns what rank 0 left on the board."""
-    import ray
-    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
-
-    board = ray.remote(num_cpus=0)(Board).remote()
-    job = WorkerJob(
-        config,
-        data,
-        storage.join(out, "export"),
-        _export_config(data, config, recipe, exclude, run.run_id),
-        start,
-        _data_id(data, exclude),
-        run.uri,
-        run.run_id,
-        board,
-    )
-    trainer = TorchTrainer(
-        train_worker,
-        train_loop_config={"job": job},
-        scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=cluster_gpus() >= config.workers),
-        run_config=RunConfig(
-            name=out.rpartition("/")[2],
-            storage_path=storage.parent(out),
-            checkpoint_config=CheckpointConfig(num_to_keep=config.keep_checkpoints),
-            failure_config=FailureConfig(max_failures=config.max_failures),
-        ),
-    )
-    with Watcher(board, config.steps):
-        try:
-            trainer.fit()
-        except ray.train.TrainingFailedError as error:
-            raise _failure(error) from error
-    outcome = ray.get(board.outcome.remote())
-    if outcome is None:
-        raise JobError("training ended without an outcome", code="no_outcome")
-    return outcome
-
-
 def _export_config(
     data: TrainingData, config: PretrainConfig, recipe: str, exclude: Sequence[str], run_id: str
 ) -> ExportConfig:
@@ -185,16 +151,3 @@ def _export_config(
         excluded=tuple(exclude),
         mlflow_run_id=run_id,
     )
-
-
-def _failure(error: BaseException) -> ChronavError:
-    """The worker's own error where it is one of ours, else one line of what Ray says."""
-    seen: list[BaseException] = [error]
-    while seen:
-        current = seen.pop()
-        if isinstance(current, ChronavError):
-            return current
-        failures = getattr(current, "worker_failures", None) or {}
-        seen += [e for e in (*failures.values(), getattr(current, "cause", None), current.__cause__) if e]
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return JobError(f"training failed: {lines[-1] if lines else error!r}", code="training_failed")
