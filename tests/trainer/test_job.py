@@ -30,7 +30,7 @@ STEPS = 60
 def stop_once_begun(run_id_of: Path) -> None:
     """Send this process SIGTERM, as a cluster does that takes a machine away, once training logs its steps."""
     client = MlflowClient(tracking_uri=tracking_uri())
-    for _ in range(600):
+    for _ in range(6000):
         time.sleep(0.1)
         ids = [e.experiment_id for e in client.search_experiments()]
         runs = client.search_runs(ids, f"tags.`chronav.out` = '{run_id_of}'")
