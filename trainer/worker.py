@@ -31,7 +31,7 @@ class WorkerJob:
     export_path: str
     export: ExportConfig
     start_from: str | None  # a checkpoint folder to begin with, where Ray Train has none of its own
-    data_id: tuple[str, ...]  # tables with versions, and what was kept out of them
+    data_id: tuple[str, ...]  # tables with versions and weights, and what was kept out of them
     mlflow_uri: str
     mlflow_run_id: str
     board: Any
@@ -49,11 +49,12 @@ def train_worker(loop_config: dict[str, Any]) -> None:
     torch.set_flush_denormal(True)
     device = ray.train.torch.get_device()
     sound = job.data.sample_rate
-    learner = Learner.build(config, sound, job.data.epoch_samples(config), device)
+    plan = job.data.plan(config)
+    learner = Learner.build(config, sound, plan.epoch_samples, device)
     restored = _restore(job, learner, device)
     first_step = restored.step if restored else 0
     hooks = WorkerHooks(job, learner, device, restored)
-    batches = train_batches(job.data.train, config, sound, rank(), first_step)
+    batches = train_batches(plan, config, sound, rank(), first_step)
     train(learner, batches, config, device, first_step, hooks)
     hooks.close()
 
@@ -148,7 +149,8 @@ class WorkerHooks:
             self.measure(self.first_step)
         if self.run is None:
             return
-        write_export(self.job.export_path, self.learner.model, self.job.export, self.job.data.train_videos)
+        seen = self.job.data.seen_videos()
+        write_export(self.job.export_path, self.learner.model, self.job.export, seen)
         outcome = {
             "resumed_from_step": self.first_step,
             "losses": self.losses,

@@ -18,23 +18,27 @@ from chronav.tracking import Run, tracking_uri
 from trainer import job, preflight
 from trainer.config import HEADS
 from trainer.job import pretrain
+from trainer.scan import Exclusion
 from trainer.tables import select_rows
 
 
 @pytest.fixture(scope="module")
 def trained(kit, number_table, ray_local, tmp_path_factory) -> dict:
-    """A run stopped after 4 of its 8 steps' worth, resumed to the end by `--resume auto`."""
-    out = str(tmp_path_factory.mktemp("runs") / "run")
+    """A run on two tables, stopped after 4 of its 8 steps' worth, resumed to the end by `--resume auto`."""
+    folder = tmp_path_factory.mktemp("runs")
+    out = str(folder / "run")
+    other = kit.write_table(folder / "other", [kit.row(i) for i in range(21, 25)])
+    tables, exclude = [f"{number_table}=0.7", f"{other}=0.3"], ["toy/1=test"]
     # The fixture is made before the store of the first test is set: name one store for both runs.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.getbasetemp()}/mlflow.db")
         # With momentum keys and banks: what a resumed run has to have back.
         toy = ["heldout_draws=4", "loss.keys=momentum", "loss.bank_min_fill=4"]
-        first = pretrain([number_table], out, kit.toy_config("steps=4", *toy), "tiny", ["toy/1=test"])
-        second = pretrain(
-            [number_table], out, kit.toy_config("steps=8", *toy), "tiny", ["toy/1=test"], "auto"
-        )
-    return {"out": out, "first": first, "second": second}
+        first = pretrain(tables, out, kit.toy_config("steps=4", *toy), "tiny", exclude)
+        config = kit.toy_config("steps=8", *toy)
+        second = pretrain(tables, out, config, "tiny", exclude, "auto")
+    data = select_rows([number_table, other], config, [Exclusion.parse(text) for text in exclude], (0.7, 0.3))
+    return {"out": out, "first": first, "second": second, "config": config, "data": data, "tables": tables}
 
 
 def test_the_outcome_holds_what_the_contract_promises(trained):
@@ -58,8 +62,9 @@ def test_the_outcome_holds_what_the_contract_promises(trained):
         json.dumps(outcome)
     assert (trained["first"]["steps"], trained["first"]["samples"]) == (4, 32)
     bank = torch.load(Path(trained["second"]["checkpoint"], "state.pt"), weights_only=True)["contrast"]
-    # All 8 steps, those before the resume too; 15, half of an epoch's 30 samples, is as much as the bank holds.
-    assert int(bank["banks.v_vv.pushed"]) == 8 * 15
+    # All 8 steps, those before the resume too; half of an epoch's samples is as much as the bank holds.
+    half = trained["data"].plan(trained["config"]).epoch_samples // 2
+    assert int(bank["banks.v_vv.pushed"]) == 8 * min(half, 2 * 8)  # two windows a sample
     assert Path(trained["second"]["checkpoint"]).name.startswith("checkpoint_")
 
 
@@ -74,6 +79,48 @@ def test_a_resumed_run_goes_on_in_the_same_mlflow_run(trained):
         assert name in last, name
     assert {f"loss/{head}" for head in HEADS} <= {name for h in history for name in h}
     assert {f"heldout/{head}" for head in HEADS} <= set(last)
+
+
+def test_weights_are_written_down_and_a_resumed_run_keeps_to_them(trained):
+    params = MlflowClient(tracking_uri=tracking_uri()).get_run(trained["second"]["mlflow_run_id"]).data.params
+    assert params["tables"] == ", ".join(map(str, trained["data"].sources))
+    assert [table.weight for table in chronav.load_export(trained["second"]["export"]).config.tables] == [
+        0.7,
+        0.3,
+    ]
+    for weights in [(0.6, 0.4), (None, None)]:
+        other = [
+            text.rpartition("=")[0] + ("" if weight is None else f"={weight}")
+            for text, weight in zip(trained["tables"], weights, strict=True)
+        ]
+        with pytest.raises(CallError, match=r"was trained on .*=0\.7, .*=0\.3, without .* not on") as caught:
+            pretrain(other, trained["out"], trained["config"], "tiny", ["toy/1=test"], "auto")
+        assert caught.value.code == "data_changed"
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ((1, 1e-9), "weight 1e-09 of table '.*T' is too small for one segment an epoch"),
+        ((1, 1), "weight 1 of table '.*T' finds no segment to train on"),
+        ((0.75, 0.25), None),
+    ],
+)
+def test_a_weight_that_comes_to_nothing_is_refused(kit, number_table, tmp_path, capsys, weights, message):
+    config = kit.toy_config()
+    out = Exclusion("toy/1", "test")
+    left = weights[0] != weights[1]  # else every segment of the second table is excluded
+    rows = [kit.row(i) for i in ((21, 22, 23, 24) if left else (25, 30))]
+    paths = [number_table, kit.write_table(tmp_path / "T", rows)]
+    data = select_rows(paths, config, [out], weights)
+    if message:
+        with pytest.raises(CallError, match=message) as caught:
+            preflight.check(data, config)
+        assert caught.value.key == "table"
+        return
+    preflight.check(data, config)
+    said = capsys.readouterr().err
+    assert f"% of an epoch from {paths[1]}: its " in said
 
 
 def test_the_export_is_a_registered_model(trained):
