@@ -55,15 +55,13 @@ def _shares(data: TrainingData) -> list[str]:
     lines = []
     rows = table_rows(data.train, len(data.sources))
     for source, own, taken in zip(data.sources, rows, row_counts(rows, data.weights), strict=True):
-        if taken == 0:
+        if not (own and taken):
             why = "is too small for one segment an epoch" if own else "finds no segment to train on"
             raise CallError(
                 f"the weight {source.weight:g} of table '{source.path}' {why}", code="bad_value", key="table"
             )
-        times = taken / own
-        lines.append(
-            f"{taken / sum(rows):.1%} of an epoch from {source.path}: its {own} segments, {times:.3g} times each"
-        )
+        share, times = taken / sum(rows), taken / own
+        lines.append(f"{share:.1%} of an epoch from {source.path}: its {own} segments {times:.3g} times each")
     return lines
 
 

@@ -98,31 +98,6 @@ def test_weights_are_written_down_and_a_resumed_run_keeps_to_them(trained):
         assert caught.value.code == "data_changed"
 
 
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        ((1, 1e-9), "weight 1e-09 of table '.*T' is too small for one segment an epoch"),
-        ((1, 1), "weight 1 of table '.*T' finds no segment to train on"),
-        ((0.75, 0.25), None),
-    ],
-)
-def test_a_weight_that_comes_to_nothing_is_refused(kit, number_table, tmp_path, capsys, weights, message):
-    config = kit.toy_config()
-    out = Exclusion("toy/1", "test")
-    left = weights[0] != weights[1]  # else every segment of the second table is excluded
-    rows = [kit.row(i) for i in ((21, 22, 23, 24) if left else (25, 30))]
-    paths = [number_table, kit.write_table(tmp_path / "T", rows)]
-    data = select_rows(paths, config, [out], weights)
-    if message:
-        with pytest.raises(CallError, match=message) as caught:
-            preflight.check(data, config)
-        assert caught.value.key == "table"
-        return
-    preflight.check(data, config)
-    said = capsys.readouterr().err
-    assert f"% of an epoch from {paths[1]}: its " in said
-
-
 def test_the_export_is_a_registered_model(trained):
     client = MlflowClient(tracking_uri=tracking_uri())
     name, _, version = trained["second"]["model_version"].partition("/")
