@@ -16,6 +16,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -67,7 +68,7 @@ class Plan:
     seed: int
     shape: Shape
 
-    @property
+    @cached_property
     def epoch_samples(self) -> int:
         """Samples of one epoch, mixed by weight or not."""
         return sum(len(group.rows) for group in self.groups) * self.shape.samples_per_row
