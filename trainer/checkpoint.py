@@ -38,7 +38,7 @@ class Progress(Config):
     step: int
     config_digest: str
     data: tuple[str, ...] = Field(
-        strict=False, description="tables with versions, and what was kept out of them"
+        strict=False, description="tables with versions and weights, and what was kept out of them"
     )
     losses: dict[str, float] = Field(default_factory=dict, description="last logged values")
     mlflow_run_id: str | None = None

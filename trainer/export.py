@@ -35,6 +35,9 @@ class ExportedTable(Config):
 
     path: str
     version: int
+    weight: float | None = Field(
+        None, description="relative share of an epoch's samples, where mixed by weight"
+    )
 
 
 class ExportConfig(Config):

@@ -14,8 +14,10 @@ from trainer.board import Board
 from trainer.config import PretrainConfig
 from trainer.export import ExportConfig, ExportedTable
 from trainer.fit import fit
+from trainer.mixture import parse_tables
 from trainer.preflight import check, check_norm, cluster_gpus
-from trainer.tables import Exclusion, TrainingData, select_rows
+from trainer.scan import Exclusion
+from trainer.tables import TrainingData, select_rows
 from trainer.worker import WorkerJob
 
 
@@ -29,14 +31,16 @@ def pretrain(
 ) -> dict[str, Any]:
     """Pre-train on clip tables into the folder `out`; returns the outcome (architecture page, `pretrain`).
 
+    `tables`: each `T`, or each `T=WEIGHT`: its relative share of the samples of an epoch.
     `resume`: `no` (an existing folder is refused), `auto` (go on from its latest checkpoint, or begin), or the
     folder of a checkpoint to begin from. Raises `CallError` for a wrong call, `JobError` for a failed run.
     """
     began = time.monotonic()
     out = storage.absolute(out)
+    paths, weights = parse_tables(tables)
     exclusions = [Exclusion.parse(text) for text in exclude]
     start = _starting_point(out, resume, config)
-    data = select_rows([storage.absolute(table) for table in tables], config, exclusions)
+    data = select_rows([storage.absolute(path) for path in paths], config, exclusions, weights)
     check(data, config)
     if start is not None:
         _check_same_data(start, _data_id(data, exclude))
@@ -73,7 +77,7 @@ def pretrain(
         "mlflow_run_id": run.run_id,
         "model_version": f"{tracking.REGISTERED_MODEL}/{version}",
         "heldout_videos": data.heldout_videos,
-        "train_videos": len(data.train_videos),
+        "train_videos": data.train_videos.num_rows,
         "excluded_segments": data.excluded_rows,
         "seconds": time.monotonic() - began,
     }
@@ -104,8 +108,7 @@ def _starting_point(out: str, resume: str, config: PretrainConfig) -> str | None
 
 def _data_id(data: TrainingData, exclude: Sequence[str]) -> tuple[str, ...]:
     """Names what a run learns from: the plan of samples and the list of seen videos depend on nothing else."""
-    tables = [f"{source.path}@{source.version}" for source in data.sources]
-    return (*tables, *(f"without {text}" for text in sorted(exclude)))
+    return (*map(str, data.sources), *(f"without {text}" for text in sorted(exclude)))
 
 
 def _check_same_data(start: str, data_id: tuple[str, ...]) -> None:
@@ -127,7 +130,7 @@ def _start_run(
     start: str | None,
 ) -> tracking.Run:
     known = checkpoint.read_progress(start).mlflow_run_id if start else None
-    tables = ", ".join(f"{source.path}@{source.version}" for source in data.sources)
+    tables = ", ".join(map(str, data.sources))
     tags = {"chronav.tables": tables, "chronav.out": out, "chronav.export": storage.join(out, "export")}
     run = tracking.Run.start("pretrain", storage.join(recipe, out.rpartition("/")[2]), tags, known)
     run.params(config.model_dump() | {"recipe": recipe, "tables": tables, "exclude": ", ".join(exclude)})
@@ -147,7 +150,7 @@ def _export_config(
         recipe=recipe,
         steps=config.steps,
         seed=config.seed,
-        tables=tuple(ExportedTable(path=s.path, version=s.version) for s in data.sources),
+        tables=tuple(ExportedTable(path=s.path, version=s.version, weight=s.weight) for s in data.sources),
         excluded=tuple(exclude),
         mlflow_run_id=run_id,
     )

@@ -36,7 +36,7 @@ class WorkerJob:
     out: str  # the run's folder: checkpoints and export
     export: ExportConfig
     start_from: str | None  # a checkpoint folder to begin with, where Ray Train has none of its own
-    data_id: tuple[str, ...]  # tables with versions, and what was kept out of them
+    data_id: tuple[str, ...]  # tables with versions and weights, and what was kept out of them
     mlflow_uri: str
     mlflow_run_id: str
     board: Any
@@ -54,11 +54,12 @@ def train_worker(loop_config: dict[str, Any]) -> None:
     torch.set_flush_denormal(True)
     device = ray.train.torch.get_device()
     sound = job.data.sample_rate
-    learner = Learner.build(config, sound, job.data.epoch_samples(config), device)
+    plan = job.data.plan(config)
+    learner = Learner.build(config, sound, plan.epoch_samples, device)
     restored = _restore(job, learner, device)
     first_step = restored.step if restored else 0
     hooks = WorkerHooks(job, learner, device, restored)
-    batches = train_batches(job.data.train, config, sound, rank(), first_step)
+    batches = train_batches(plan, config, sound, rank(), first_step)
     try:
         reached = train(learner, batches, config, device, first_step, hooks)
     except JobError as error:
@@ -194,7 +195,7 @@ class WorkerHooks:
                 storage.join(self.job.out, "export"),
                 self.learner.exported(),
                 self.job.export,
-                self.job.data.train_videos,
+                self.job.data.seen_videos(),
             )
         self.finish({"losses": self.losses, "accuracies": self.accuracies})
 

@@ -22,18 +22,19 @@ from chronav.tracking import Run, tracking_uri
 from trainer import checkpoint, job, preflight
 from trainer.config import HEADS
 from trainer.job import pretrain
+from trainer.scan import Exclusion
 from trainer.tables import select_rows
 
 STEPS = 60
 
 
-def stop_once_begun(run_id_of: Path) -> None:
+def stop_once_begun(out: str) -> None:
     """Send this process SIGTERM, as a cluster does that takes a machine away, once training logs its steps."""
     client = MlflowClient(tracking_uri=tracking_uri())
     for _ in range(6000):
         time.sleep(0.1)
         ids = [e.experiment_id for e in client.search_experiments()]
-        runs = client.search_runs(ids, f"tags.`chronav.out` = '{run_id_of}'")
+        runs = client.search_runs(ids, f"tags.`chronav.out` = '{out}'")
         if runs and "loss/total" in runs[0].data.metrics:
             os.kill(os.getpid(), signal.SIGTERM)
             return
@@ -41,8 +42,11 @@ def stop_once_begun(run_id_of: Path) -> None:
 
 @pytest.fixture(scope="module")
 def trained(kit, number_table, ray_local, tmp_path_factory) -> dict:
-    """A run stopped by SIGTERM soon after its beginning, and resumed to the end by `--resume auto`."""
-    out = tmp_path_factory.mktemp("runs") / "run"
+    """A run on two tables, stopped by SIGTERM soon after its beginning, and resumed to the end by `--resume auto`."""
+    folder = tmp_path_factory.mktemp("runs")
+    out = str(folder / "run")
+    other = kit.write_table(folder / "other", [kit.row(i) for i in range(21, 25)])
+    tables, exclude = [f"{number_table}=0.7", f"{other}=0.3"], ["toy/1=test"]
     # The fixture is made before the store of the first test is set: name one store for both runs.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.getbasetemp()}/mlflow.db")
@@ -52,11 +56,20 @@ def trained(kit, number_table, ray_local, tmp_path_factory) -> dict:
         stopper = threading.Thread(target=stop_once_begun, args=(out,), daemon=True)
         stopper.start()
         with pytest.raises(Stopped) as stopped:
-            pretrain([number_table], str(out), config, "tiny", ["toy/1=test"])
+            pretrain(tables, out, config, "tiny", exclude)
         stopper.join()
-        left = checkpoint.read_progress(checkpoint.latest(str(out)) or "")
-        second = pretrain([number_table], str(out), config, "tiny", ["toy/1=test"], "auto")
-    return {"out": str(out), "stopped": stopped.value, "left": left, "second": second}
+        left = checkpoint.read_progress(checkpoint.latest(out) or "")
+        second = pretrain(tables, out, config, "tiny", exclude, "auto")
+    data = select_rows([number_table, other], config, [Exclusion.parse(text) for text in exclude], (0.7, 0.3))
+    return {
+        "out": out,
+        "stopped": stopped.value,
+        "left": left,
+        "second": second,
+        "config": config,
+        "data": data,
+        "tables": tables,
+    }
 
 
 def test_sigterm_saves_the_step_that_was_reached(trained):
@@ -86,8 +99,9 @@ def test_the_outcome_holds_what_the_contract_promises(trained):
     json.dumps(outcome)
     assert (outcome["steps"], outcome["samples"]) == (STEPS, 8 * STEPS)
     bank = torch.load(Path(outcome["checkpoint"], "state.pt"), weights_only=True)["contrast"]
-    # All steps, those before the resume too; 15, half of an epoch's 30 samples, is as much as the bank holds.
-    assert int(bank["banks.v_vv.pushed"]) == STEPS * 15
+    # All steps, those before the resume too; half of an epoch's samples is as much as the bank holds.
+    half = trained["data"].plan(trained["config"]).epoch_samples // 2
+    assert int(bank["banks.v_vv.pushed"]) == STEPS * min(half, 2 * 8)  # two windows a sample
     assert Path(outcome["checkpoint"]).name == f"checkpoint_{STEPS:08d}"
 
 
@@ -107,6 +121,23 @@ def test_a_resumed_run_goes_on_in_the_same_mlflow_run(trained):
         assert name in last, name
     assert {f"loss/{head}" for head in HEADS} <= {name for h in history for name in h}
     assert {f"heldout/{head}" for head in HEADS} <= set(last)
+
+
+def test_weights_are_written_down_and_a_resumed_run_keeps_to_them(trained):
+    params = MlflowClient(tracking_uri=tracking_uri()).get_run(trained["second"]["mlflow_run_id"]).data.params
+    assert params["tables"] == ", ".join(map(str, trained["data"].sources))
+    assert [table.weight for table in chronav.load_export(trained["second"]["export"]).config.tables] == [
+        0.7,
+        0.3,
+    ]
+    for weights in [(0.6, 0.4), (None, None)]:
+        other = [
+            text.rpartition("=")[0] + ("" if weight is None else f"={weight}")
+            for text, weight in zip(trained["tables"], weights, strict=True)
+        ]
+        with pytest.raises(CallError, match=r"was trained on .*=0\.7, .*=0\.3, without .* not on") as caught:
+            pretrain(other, trained["out"], trained["config"], "tiny", ["toy/1=test"], "auto")
+        assert caught.value.code == "data_changed"
 
 
 def test_the_export_is_a_registered_model(trained):
