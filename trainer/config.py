@@ -114,8 +114,8 @@ class LossConfig(Config):
     tau: float = Field(0.1, gt=0, description="temperature of the contrastive loss")
     keys: Literal["momentum", "online"] = Field(
         "momentum",
-        description="who makes the keys: the momentum model (with banks and extras), or the model itself, with "
-        "gradient and usual pairs only: learns sooner in a run of a thousand steps",
+        description="who makes the keys: the momentum model, or the model itself, with gradient for the usual pairs "
+        "and without for the banks: learns sooner in a run of a thousand steps",
     )
     bank_size: int = Field(
         65_536, ge=0, description="K, keys a memory bank holds; at most half an epoch's samples"
