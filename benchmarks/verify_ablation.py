@@ -117,8 +117,8 @@ def page(results: dict[str, list[Result]]) -> tuple[str, bool]:
         "Written by `make verify-ablation` (`benchmarks/verify_ablation.py`); do not edit by hand.",
         "",
         f"{date.today().isoformat()}, chronav {__version__}, {platform.machine()}, Python "
-        f"{platform.python_version()}. Recipe `{RECIPE}`, {every[0]['steps']} steps; seeds {seeds}, each with a world "
-        f"of its own ({VIDEOS_PER_CLASS} videos a class, 11 classes); {CLIPS} clips a video. A run took "
+        f"{platform.python_version()}. Recipe `{RECIPE}`, {every[0]['steps']} steps; seeds {seeds}, each with a "
+        f"world of its own ({VIDEOS_PER_CLASS} videos a class, 11 classes); {CLIPS} clips a video. A run took "
         f"{np.mean([r['seconds'] for r in every]) / 60:.1f} minutes on average, "
         f"{max(r['seconds'] for r in every) / 60:.1f} at most. `±` is the standard deviation over the seeds.",
         "",
