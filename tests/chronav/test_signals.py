@@ -23,8 +23,7 @@ def test_the_first_signal_asks_and_the_second_stops(number):
         time.sleep(0.05)
         assert (asked, request.signal_number) == ([True], number)
         with pytest.raises(Stopped) as stopped:
-            os.kill(os.getpid(), number)
-            time.sleep(0.05)
+            signal.raise_signal(number)
         assert stopped.value.exit_code == 128 + number
     assert asked == [True]
     assert signal.getsignal(number) == before
