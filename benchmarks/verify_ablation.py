@@ -164,27 +164,28 @@ def collect(folder: Path, seeds: Sequence[int]) -> dict[str, list[Result]]:
     return found
 
 
-def run_all(folder: Path, seeds: Sequence[int], jobs: int) -> list[str]:
-    """Run what is missing, `jobs` at a time, seed by seed; the names of runs that failed."""
+def run_all(folder: Path, seeds: Sequence[int], jobs: int) -> bool:
+    """Do what is missing, `jobs` at a time, seed by seed; whether all of it succeeded."""
     folder.mkdir(parents=True, exist_ok=True)
-    failed: list[str] = []
 
-    def run(seed: int, switch: str) -> None:
-        if result_file(folder, seed, switch).exists():
-            return
-        log = folder / f"log-{seed}-{switch}.txt"
+    def run(seed: int, switches: Sequence[str]) -> bool:
+        missing = [switch for switch in switches if not result_file(folder, seed, switch).exists()]
+        if not missing:
+            return True
+        call = [sys.executable, "-m", "benchmarks.ablation_run", str(folder), str(seed), *missing]
+        log = folder / f"log-{seed}-{missing[0]}.txt"
         with log.open("w") as output:
-            call = [sys.executable, "-m", "benchmarks.ablation_run", str(folder), str(seed), switch]
             code = subprocess.run(call, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
-        say(f"seed {seed} {switch}: {'done' if code == 0 else f'FAILED, see {log}'}")
-        if code != 0:
-            failed.append(f"{seed}-{switch}")
+        say(f"seed {seed} {', '.join(missing)}: {'done' if code == 0 else f'FAILED, see {log}'}")
+        return code == 0
 
-    for seed in seeds:  # the full run goes first, by itself: it makes the world of its seed
-        run(seed, FULL)
+    succeeded = []
+    for seed in seeds:
+        succeeded.append(run(seed, [FULL]))  # by itself: it makes the world of its seed
+        names = list(SWITCHES)
         with ThreadPoolExecutor(max_workers=jobs) as pool:
-            list(pool.map(lambda switch, seed=seed: run(seed, switch), SWITCHES))  # type: ignore[misc]
-    return failed
+            succeeded += pool.map(run, [seed] * jobs, [names[job::jobs] for job in range(jobs)])
+    return all(succeeded)
 
 
 def main() -> int:
@@ -196,11 +197,11 @@ def main() -> int:
     parser.add_argument("--page", default="docs/ablation.md")
     given = parser.parse_args()
     folder = Path(given.folder).absolute()
-    failed = run_all(folder, given.seeds, given.jobs)
+    succeeded = run_all(folder, given.seeds, given.jobs)
     text, ok = page(collect(folder, given.seeds))
     Path(given.page).write_text(text)
     print(text)
-    return 0 if ok and not failed else 1
+    return 0 if ok and succeeded else 1
 
 
 if __name__ == "__main__":
