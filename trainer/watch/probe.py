@@ -1,4 +1,4 @@
-"""The probe on a worker: features of the chosen videos by the encoders as they are now, and how far they tell."""
+"""The probe on a worker: what the encoders that the run would leave now tell of the chosen videos."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Prober:
         """`knn_v` and `knn_a` -> `value`, `chance`, `n`; all workers call it together, and get the same."""
         if self._clips is None:
             self._clips = self._read()
-        with evaluating(self._learner.model):
+        with evaluating(self._learner.exported()):
             own = {"knn_v": self._video_features(), "knn_a": self._audio_features()}
         parts = gather_objects(own)
         found = {}
@@ -102,7 +102,7 @@ class Prober:
 
     def _video_features(self) -> dict[int, np.ndarray]:
         """Mean features by video: (Dv,) each."""
-        encoder, size = self._learner.model.video_encoder, self._config.video.size
+        encoder, size = self._learner.exported().get_submodule("video_encoder"), self._config.video.size
         owners, features = [], []
         for part in _batches([clips for clips in self._clips or () if clips.frames]):
             seen = torch.cat([_centre(clips.frames, size, self._device) for clips in part])
@@ -113,7 +113,7 @@ class Prober:
         return _means(owners, features)
 
     def _audio_features(self) -> dict[int, np.ndarray]:
-        log_mel, encoder = self._learner.log_mel, self._learner.model.audio_encoder
+        log_mel, encoder = self._learner.log_mel, self._learner.exported().get_submodule("audio_encoder")
         owners, features = [], []
         for part in _batches([clips for clips in self._clips or () if len(clips.wave)]):
             assert log_mel is not None

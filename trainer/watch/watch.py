@@ -47,7 +47,7 @@ class Watch:
         self._job, self._learner, self._device, self._run = job, learner, device, run
         self._first_step = first_step
         self._warned: set[str] = set()
-        self._epoch_samples = job.data.epoch_samples(job.config)
+        self._epoch_samples = job.data.plan(job.config).epoch_samples
         self.probed: dict[str, dict[str, float | int]] = {}  # the latest, for the outcome
         asked, steps = job.watched, job.config.steps - first_step
         self._prober = None
