@@ -1,44 +1,49 @@
-"""A contestant: a process of its own that runs one input path when it is told to, and counts what that costs."""
+"""A contestant: a process of its own that does one thing when it is told to; and what an input path costs it."""
 
 from __future__ import annotations
 
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sized
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import psutil
+import torch
 
 Passes = Callable[[], Iterator[Sized]]
 """A fresh iterator over batches of samples."""
 Opener = Callable[[Any], AbstractContextManager[Passes]]
 
+T = TypeVar("T")
+_SETTLE_S, _IDLE_S = 1.0, 4.0
+
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took: CPU seconds of the process and all that it started, and seconds on the clock."""
+    """What one run took, the process and all that it started together."""
 
     samples: int
-    cpu_s: float
+    cpu_s: float  # user and system time, less what these processes take while nothing runs
     wall_s: float
+    idle: float  # CPU seconds a second while nothing runs: Ray's daemons
 
 
-class Contestant:
-    """`opener(setup)` is entered in the new process; its passes run once untimed, and once for each `run`."""
+class Contestant(Generic[T]):
+    """`start(setup)` is entered in the new process; what it gives is called there once for each `run`."""
 
-    def __init__(self, opener: Opener, setup: Any) -> None:
+    def __init__(self, start: Callable[[Any], AbstractContextManager[Callable[[], T]]], setup: Any) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, opener, setup))
+        self._process = context.Process(target=_serve, args=(theirs, start, setup))
         self._process.start()
         theirs.close()
         self._answer()
 
-    def __enter__(self) -> Contestant:
+    def __enter__(self) -> Contestant[T]:
         return self
 
     def __exit__(
@@ -47,16 +52,39 @@ class Contestant:
         self._pipe.close()
         self._process.join()
 
-    def run(self) -> Cost:
-        """One timed run."""
-        self._pipe.send("run")
+    def run(self) -> T:
+        """One call in the process, and what it returned."""
+        self._pipe.send(None)
         return self._answer()
 
-    def _answer(self) -> Cost:
+    def _answer(self) -> Any:
         try:
             return self._pipe.recv()
         except EOFError:
             raise RuntimeError("a contestant's process ended; its traceback is above") from None
+
+
+def _serve(
+    pipe: Connection, start: Callable[[Any], AbstractContextManager[Callable[[], Any]]], setup: Any
+) -> None:
+    with start(setup) as call:
+        pipe.send(None)  # ready
+        while True:
+            try:
+                pipe.recv()
+            except EOFError:
+                return
+            pipe.send(call())
+
+
+@contextmanager
+def costed(opener: Opener, setup: Any) -> Iterator[Callable[[], Cost]]:
+    """What `opener(setup)` opens, run once to warm up; each call runs it again and says what that cost."""
+    torch.set_num_threads(1)
+    with opener(setup) as passes:
+        _measure(passes, 0.0)
+        idle = _idle()
+        yield lambda: _measure(passes, idle)
 
 
 def cpu_seconds() -> float:
@@ -72,21 +100,15 @@ def cpu_seconds() -> float:
     return total
 
 
-def _serve(pipe: Connection, opener: Opener, setup: Any) -> None:
-    import torch
-
-    torch.set_num_threads(1)
-    with opener(setup) as passes:
-        pipe.send(_measure(passes))  # the first run warms up, and is not looked at
-        while True:
-            try:
-                pipe.recv()
-            except EOFError:
-                return
-            pipe.send(_measure(passes))
-
-
-def _measure(passes: Passes) -> Cost:
+def _measure(passes: Passes, idle: float) -> Cost:
     began, cpu = time.monotonic(), cpu_seconds()
     samples = sum(len(batch) for batch in passes())
-    return Cost(samples, cpu_seconds() - cpu, time.monotonic() - began)
+    spent, wall = cpu_seconds() - cpu, time.monotonic() - began
+    return Cost(samples, spent - idle * wall, wall, idle)
+
+
+def _idle() -> float:
+    time.sleep(_SETTLE_S)
+    began, cpu = time.monotonic(), cpu_seconds()
+    time.sleep(_IDLE_S)
+    return (cpu_seconds() - cpu) / (time.monotonic() - began)

@@ -144,7 +144,9 @@ def one_core_ray() -> Iterator[None]:
 class PeerWindows(torch.utils.data.IterableDataset):
     """One epoch's batches out of a peer's records, made where the peer's loader runs it."""
 
-    def __init__(self, source: Callable[[], Iterable[Any]], setup: Setup, indices: dict[str, list[int]]) -> None:
+    def __init__(
+        self, source: Callable[[], Iterable[Any]], setup: Setup, indices: dict[str, list[int]]
+    ) -> None:
         self._source, self._setup, self._indices = source, setup, indices
 
     def __iter__(self) -> Iterator[Batch]:

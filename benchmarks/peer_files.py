@@ -60,19 +60,25 @@ def records(group: RowGroup) -> Iterator[dict[str, bytes]]:
 def write_webdataset(folder: Path, groups: list[RowGroup]) -> None:
     """Write tar shards of about 64 MiB."""
     folder.mkdir(parents=True)
-    number, shard, size = 0, None, _CHUNK
-    for key, record in enumerate(record for group in groups for record in records(group)):
-        if shard is None or size >= _CHUNK:
-            if shard is not None:
-                shard.close()
-            shard, size, number = tarfile.open(folder / f"{number:05d}.tar", "w"), 0, number + 1
-        for name, blob in record.items():
-            member = tarfile.TarInfo(f"{key:08d}.{name}")
-            member.size = len(blob)
-            shard.addfile(member, io.BytesIO(blob))
-            size += len(blob)
-    if shard is not None:
-        shard.close()
+    everything = (record for group in groups for record in records(group))
+    for number, shard in enumerate(_shards(everything)):
+        with tarfile.open(folder / f"{number:05d}.tar", "w") as file:
+            for name, blob in shard:
+                member = tarfile.TarInfo(name)
+                member.size = len(blob)
+                file.addfile(member, io.BytesIO(blob))
+
+
+def _shards(everything: Iterator[dict[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    """The members of each shard: (name, content)."""
+    members: list[tuple[str, bytes]] = []
+    for key, record in enumerate(everything):
+        members += [(f"{key:08d}.{name}", blob) for name, blob in record.items()]
+        if sum(len(blob) for _, blob in members) >= _CHUNK:
+            yield members
+            members = []
+    if members:
+        yield members
 
 
 def write_litdata(folder: Path, groups: list[RowGroup]) -> None:

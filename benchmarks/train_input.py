@@ -2,7 +2,7 @@
 
 The same JPEG and FLAC bytes in three formats, the same windows of the same segments, one core. Prints samples a
 CPU second (user and system time of the process and of all that it starts: DataLoader's workers, Ray's workers and
-daemons) and a second on the clock; `--page` puts the tables into docs/benchmarks.md.
+daemons, less what these take while nothing runs) and a second on the clock; `--page` writes the page's section.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from benchmarks.contest import Contestant, Cost
+from benchmarks.contest import Contestant, Cost, costed
 from benchmarks.input_paths import FLOOR, OURS, PATHS, Setup
 from benchmarks.media import Stored, write_clip_table
 from benchmarks.peer_files import write_litdata, write_webdataset
@@ -26,10 +27,17 @@ from trainer.config import PretrainConfig
 
 # What a recipe's table holds, and how many rows give every contestant some seconds of work.
 SIZES = {
-    "small": (Stored(height=128, width=170, sample_rate=16_000), 256),
-    "tiny": (Stored(height=40, width=54, sample_rate=8000), 512),
+    "small": (Stored(height=128, width=170, sample_rate=16_000), 128),
+    "tiny": (Stored(height=40, width=54, sample_rate=8000), 256),
 }
-_EPOCHS = 2
+_EPOCHS = 3
+_NOTES = """Median (range) of {rounds} rounds in turns, each of {epochs} epochs. *CPU second*: user and system time of
+the path's process and of all that it started, less what these take while nothing runs ({idle:.2f} CPU seconds a
+second of Ray's daemons). All paths cut the same windows of the same generated segments (10 s, 16 fps, a JPEG of
+quality 85 a frame, FLAC) with the trainer's `make_sample` and `collate`, in batches of 32. webdataset: tar shards of
+64 MiB, a row in three members, its JPEGs in one. litdata: chunks of 64 MiB, read in place. *One worker*: in a process
+of torch's DataLoader. *Floor*: rows in memory, samples dropped, nothing collated. One lane: as in one of the many
+windows of a large table, a row group is read once an epoch. The files were in the page cache."""
 
 
 def prepare(folder: Path, recipe: str, stored: Stored, rows: int, *overrides: str) -> Setup:
@@ -40,7 +48,9 @@ def prepare(folder: Path, recipe: str, stored: Stored, rows: int, *overrides: st
     write_webdataset(folder / "webdataset", groups)
     write_litdata(folder / "litdata", groups)
     # One lane, as one of the many windows of a large table has it: there a row group is read once an epoch.
-    config = build(PretrainConfig, overrides=["lanes=1", *overrides], defaults=recipes.get(recipe))
+    config = build(
+        PretrainConfig, overrides=["lanes=1", "batch_size=32", *overrides], defaults=recipes.get(recipe)
+    )
     steps, rest = divmod(rows * config.samples_per_row * _EPOCHS, config.batch_size)
     assert not rest, "whole batches only"
     return Setup(
@@ -59,7 +69,7 @@ def compare(setup: Setup, rounds: int) -> dict[str, list[Cost]]:
         runs = {}
         for name, opener in PATHS.items():
             print(f"  starting {name}", flush=True)
-            runs[name] = stack.enter_context(Contestant(opener, setup)).run
+            runs[name] = stack.enter_context(Contestant(partial(costed, opener), setup)).run
         return interleave(runs, rounds)
 
 
@@ -89,18 +99,14 @@ def table_of(costs: Mapping[str, Sequence[Cost]]) -> str:
     return markdown(["path", "samples a CPU second", "to the best peer", "samples/s on the clock"], rows)
 
 
-def section(tables: Mapping[str, str], verdicts: Sequence[str], rounds: int) -> str:
+def section(tables: Mapping[str, str], verdicts: Sequence[str], rounds: int, idle: float) -> str:
     """The page's section."""
     head = heading("Training input", "python -m benchmarks.train_input --page")
-    notes = (
-        f"Median (range) of {rounds} rounds in turns, each of {_EPOCHS} epochs. *CPU second*: user and system time of "
-        "the path's process and of all that it started, Ray's daemons included. All paths cut the same windows of the "
-        "same generated segments (10 s, 16 fps, one JPEG of quality 85 a frame, FLAC) with the trainer's `make_sample` "
-        "and `collate`. webdataset: tar shards of 64 MiB, a row in three members, its JPEGs in one; litdata: chunks of "
-        "64 MiB read in place. *One worker*: in a process of torch's DataLoader. *Floor*: rows in memory, samples "
-        "dropped, nothing collated. The files were in the page cache."
-    )
-    parts = [f"### Recipe `{name}`: {verdict}\n\n{tables[name]}" for name, verdict in zip(tables, verdicts, strict=True)]
+    notes = _NOTES.format(rounds=rounds, epochs=_EPOCHS, idle=idle)
+    parts = [
+        f"### Recipe `{name}`: {verdict}\n\n{tables[name]}"
+        for name, verdict in zip(tables, verdicts, strict=True)
+    ]
     return "\n\n".join([head, notes, *parts])
 
 
@@ -114,7 +120,9 @@ def verdict_of(costs: Mapping[str, Sequence[Cost]]) -> str:
 
 def main() -> None:
     """Run, print, and write the page's section where `--page` is given."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--page", nargs="?", const=PAGE, help=f"write the section of this page ({PAGE})")
     given = parser.parse_args()
@@ -127,7 +135,7 @@ def main() -> None:
         verdicts.append(verdict_of(costs))
         print(f"\n{tables[recipe]}\n\n{verdicts[-1]}\n", flush=True)
     if given.page:
-        write_section(given.page, "train_input", section(tables, verdicts, given.rounds))
+        write_section(given.page, "train_input", section(tables, verdicts, given.rounds, costs[OURS][0].idle))
 
 
 if __name__ == "__main__":

@@ -11,15 +11,16 @@ import argparse
 import dataclasses
 import resource
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
+from benchmarks.contest import Contestant
 from benchmarks.media import Stored, segment
 from benchmarks.rounds import PAGE, heading, interleave, markdown, ratios, spread, write_section
 from chronav.config import build
@@ -29,15 +30,20 @@ from trainer.config import PretrainConfig
 from trainer.input import stored_row
 from trainer.learner import Learner
 from trainer.loop import optimise
+from trainer.losses.order import order_pairs
 from trainer.model import Outputs
 from trainer.momentum import Keys, momentum_at
 from trainer.objective import Forward, run_model, temporal_terms, total
-from trainer.losses.order import order_pairs
 from trainer.sample import decode_audio, make_sample
 
-FULL, BARE = "full objective", "networks alone"
+FULL, BARE, ALONE = "full objective", "networks alone", "objective alone, random features"
 _STORED = Stored(height=128, width=170, sample_rate=16_000)
 _GOAL = 1.10
+_NOTES = """{clock}; median (range) of {rounds} rounds in turns; goal: at most {goal:.2f}. R(2+1)D-18 on 16x112x112,
+ResNet-18 on 80 mel bands, two clips of each a sample, momentum keys, all banks full with 65,536 keys. Both sides
+augment, run the online networks forward and backward and the momentum networks forward, clip, step and follow.
+*Full objective* also draws from the banks and pushes to them; *networks alone* adds its outputs up. Peak: over all
+rounds, each in a process of its own; on a CPU, of the whole process."""
 Step = Callable[[], object]
 
 
@@ -62,16 +68,44 @@ def full_banks(learner: Learner) -> None:
         bank.push(keys.to(bank.keys.device), video.to(bank.keys.device))
 
 
-def network_steps(samples: int, device: torch.device) -> dict[str, Step]:
-    """The two sides' steps on one learner of the default size."""
-    config = build(PretrainConfig, overrides=["lanes=1", f"batch_size={samples}", "loss.keys=momentum"])
-    learner = Learner.build(config, _STORED.sample_rate, 2 * config.loss.bank_size, device)
+@dataclass(frozen=True)
+class Work:
+    """What a process of its own is to do: a step of one of the sides, or the objective alone."""
+
+    name: str
+    samples: int
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a step took."""
+
+    seconds: float
+    peak_mib: float  # so far: of the GPU, else of the whole process
+
+
+@contextmanager
+def steps(work: Work) -> Iterator[Callable[[], Spent]]:
+    """Steps of `work` in this process, one of them taken already."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # as the trainer does
+    make = objective_step if work.name == ALONE else network_step
+    step = make(work)
+    step()
+    yield lambda: _timed(step, work.device)
+
+
+def network_step(work: Work) -> Step:
+    """The step of one side, with networks of the default size."""
+    overrides = ["lanes=1", f"batch_size={max(2, work.samples)}", "loss.keys=momentum"]
+    config = build(PretrainConfig, overrides=overrides)
+    learner = Learner.build(config, _STORED.sample_rate, 2 * config.loss.bank_size, work.device)
     full_banks(learner)
-    batch = make_batch(config, _STORED, samples, samples).to(device)
-    return {
-        FULL: lambda: optimise(learner, batch, config, 0),
-        BARE: lambda: bare_step(learner, batch, config),
-    }
+    batch = make_batch(config, _STORED, work.samples, work.samples).to(work.device)
+    if work.name == FULL:
+        return lambda: optimise(learner, batch, config, 0)
+    return lambda: bare_step(learner, batch, config)
 
 
 def bare_step(learner: Learner, batch: Batch, config: PretrainConfig) -> None:
@@ -89,14 +123,14 @@ def bare_step(learner: Learner, batch: Batch, config: PretrainConfig) -> None:
     learner.contrast.momentum.follow(learner.model, momentum_at(0, config.steps, config.momentum))
 
 
-def objective_step(samples: int, device: torch.device) -> Step:
-    """The objective alone, forward and backward to random features of `samples` samples."""
+def objective_step(work: Work) -> Step:
+    """The objective alone, forward and backward to random features."""
+    samples, device = work.samples, work.device
     small = Stored(height=16, width=16, sample_rate=8000)
-    networks = ["video.encoder=r2plus1d_small", "video.width=8", "video.stages=2", "audio.width=8", "audio.blocks=[1, 1]"]
-    config = build(
-        PretrainConfig,
-        overrides=["lanes=1", f"batch_size={samples}", "loss.keys=momentum", "audio.f_max=3500.0", *networks],
-    )
+    networks = ["video.encoder=r2plus1d_small", "video.width=8", "video.stages=2"]
+    networks += ["audio.width=8", "audio.blocks=[1, 1]", "audio.f_max=3500.0"]
+    overrides = ["lanes=1", f"batch_size={samples}", "loss.keys=momentum", *networks]
+    config = build(PretrainConfig, overrides=overrides)
     learner = Learner.build(config, small.sample_rate, 2 * config.loss.bank_size, device)
     full_banks(learner)
     batch = make_batch(config, small, samples, 16).to(device)
@@ -113,7 +147,9 @@ def objective_step(samples: int, device: torch.device) -> Step:
             **{name: unit(n).requires_grad_() for name in ("v_vv", "v_va", "a_va")},
             **{name: torch.randn(n, c, device=device).requires_grad_() for name, c in classes.items()},
         )
-        order = {name: torch.randn(len(p.first), 3, device=device).requires_grad_() for name, p in pairs.items()}
+        order = {
+            name: torch.randn(len(p.first), 3, device=device).requires_grad_() for name, p in pairs.items()
+        }
         terms = temporal_terms(Forward(out, order, pairs, None, None), batch)
         terms |= learner.contrast.terms(out, Keys(unit(n), unit(n), unit(n)), batch)
         total(terms, config.loss).backward()
@@ -121,91 +157,67 @@ def objective_step(samples: int, device: torch.device) -> Step:
     return step
 
 
-def timed(step: Step, device: torch.device) -> Callable[[], float]:
-    """Seconds of a step: of the CPU on a CPU, which is what a busy machine leaves comparable; else on the clock."""
-
-    def measure() -> float:
-        clock = time.process_time if device.type == "cpu" else time.monotonic
-        _wait(device)
-        began = clock()
+def _timed(step: Step, device: torch.device) -> Spent:
+    """Of the CPU on a CPU, which is what a busy machine leaves comparable; else on the clock."""
+    if device.type == "cpu":
+        began = time.process_time()
         step()
-        _wait(device)
-        return clock() - began
-
+        seconds = time.process_time() - began
+        return Spent(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+    torch.cuda.synchronize(device)
+    began = time.monotonic()
     step()
-    return measure
+    torch.cuda.synchronize(device)
+    return Spent(time.monotonic() - began, torch.cuda.max_memory_allocated(device) / 2**20)
 
 
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def peak_mib(side: str, samples: int, device: torch.device) -> float:
-    """Peak memory of two steps of one side in a process of its own, MiB: of the GPU, else of the process."""
-    command = [sys.executable, "-m", "benchmarks.train_step", "--peak-of", side, "--samples", str(samples)]
-    done = subprocess.run([*command, "--device", str(device)], check=True, stdout=subprocess.PIPE, text=True)
-    return float(done.stdout)
-
-
-def own_peak_mib(side: str, samples: int, device: torch.device) -> float:
-    """The same, of this process."""
-    step = network_steps(samples, device)[side]
-    step()
-    step()
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-
-
-def table_of(
-    seconds: dict[str, Sequence[float]], peaks: dict[str, float], alone: Sequence[float], samples: int, many: int
-) -> str:
+def table_of(spent: Mapping[str, Sequence[Spent]], works: Sequence[Work]) -> str:
     """The table: both sides, and the objective without networks."""
-    ratio = {name: spread(ratios(seconds[name], seconds[BARE]), 3) for name in (FULL, BARE)}
+    seconds = {name: [one.seconds for one in all_of] for name, all_of in spent.items()}
     rows = [
-        [f"{name}, {samples} samples", spread(seconds[name], 2), ratio[name], f"{peaks[name]:.0f}"]
-        for name in (FULL, BARE)
+        [
+            f"{work.name}, {work.samples} samples",
+            spread(seconds[work.name], 2),
+            "" if work.name == ALONE else spread(ratios(seconds[work.name], seconds[BARE]), 3),
+            f"{spent[work.name][-1].peak_mib:.0f}",
+        ]
+        for work in works
     ]
-    rows.append([f"objective alone, {many} samples of random features", spread(alone, 2), "", ""])
     return markdown(["step", "seconds", f"to {BARE}", "peak memory, MiB"], rows)
+
+
+def ratio_of(spent: Mapping[str, Sequence[Spent]]) -> float:
+    """The full objective to the networks alone: the median over the rounds."""
+    return statistics.median(ratios(*([one.seconds for one in spent[name]] for name in (FULL, BARE))))
 
 
 def section(table: str, device: torch.device, rounds: int, ratio: float) -> str:
     """The page's section."""
-    head = heading(f"Training step: full objective {ratio:.3f} of the networks alone", "python -m benchmarks.train_step --page")
-    clock = "CPU seconds of one thread" if device.type == "cpu" else f"Seconds on {torch.cuda.get_device_name(device)}"
-    notes = (
-        f"{clock}; median (range) of {rounds} rounds in turns; goal: at most {_GOAL:.2f}. R(2+1)D-18 on 16x112x112 and "
-        "ResNet-18 on 80 mel bands, two clips of each a sample, momentum keys, all banks full with 65,536 keys. Both "
-        "sides augment, run the online networks forward and backward and the momentum networks forward, clip, step and "
-        "follow. *Full objective* also draws from and pushes to the banks; *networks alone* adds its outputs up. Peak: "
-        "two steps in a process of its own, the whole process on a CPU."
-    )
+    title = f"Training step: full objective {ratio:.3f} of the networks alone"
+    head = heading(title, "python -m benchmarks.train_step --page")
+    clock = "CPU seconds, one thread" if device.type == "cpu" else torch.cuda.get_device_name(device)
+    notes = _NOTES.format(clock=clock, rounds=rounds, goal=_GOAL)
     return "\n\n".join([head, notes, table])
 
 
 def main() -> None:
     """Run, print, and write the page's section where `--page` is given."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, default=2, help="of a step with networks")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--samples", type=int, default=2, help="samples of a step with networks")
     parser.add_argument("--many", type=int, default=256, help="samples of the objective alone")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--device", type=torch.device, default=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    best = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", type=torch.device, default=torch.device(best))
     parser.add_argument("--page", nargs="?", const=PAGE, help=f"write the section of this page ({PAGE})")
-    parser.add_argument("--peak-of", choices=(FULL, BARE), help="print this side's peak memory only")
     given = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    if given.peak_of:
-        print(own_peak_mib(given.peak_of, given.samples, given.device))
-        return
-    peaks = {side: peak_mib(side, given.samples, given.device) for side in (FULL, BARE)}
-    steps = network_steps(given.samples, given.device)
-    seconds = interleave({name: timed(step, given.device) for name, step in steps.items()}, given.rounds)
-    alone = interleave({"alone": timed(objective_step(given.many, given.device), given.device)}, given.rounds)["alone"]
-    table = table_of(seconds, peaks, alone, given.samples, given.many)
-    ratio = statistics.median(ratios(seconds[FULL], seconds[BARE]))
+    works = [Work(name, given.samples, given.device) for name in (FULL, BARE)]
+    works.append(Work(ALONE, given.many, given.device))
+    with ExitStack() as stack:
+        runs = {work.name: stack.enter_context(Contestant(steps, work)).run for work in works}
+        spent = interleave(runs, given.rounds)
+    table, ratio = table_of(spent, works), ratio_of(spent)
     print(f"{table}\n\nfull objective {ratio:.3f} of the networks alone (goal: at most {_GOAL:.2f})")
     if given.page:
         write_section(given.page, "train_step", section(table, given.device, given.rounds, ratio))

@@ -211,7 +211,9 @@ def _packed(samples: list[tuple[int, Sample | None]]) -> pa.Table:
         bare = sample and dataclasses.replace(sample, frames=_NO_FRAMES)
         pickles.append(pickle.dumps((bare, frames.shape), protocol=5))
         ends = pa.py_buffer(np.array([0, frames.nbytes]))
-        pictures.append(pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(frames)]))
+        pictures.append(
+            pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(frames)])
+        )
     columns = {
         "lane": pa.array([lane for lane, _ in samples], pa.int32()),
         "sample": pa.array(pickles, pa.large_binary()),
@@ -223,10 +225,23 @@ def _packed(samples: list[tuple[int, Sample | None]]) -> pa.Table:
 def _unpacked(table: pa.Table) -> Iterator[tuple[int, Sample | None]]:
     """What `_packed` put together; the pictures stay where the table has them, read-only."""
     lanes = table.column("lane").to_pylist()
-    for lane, blob, pictures in zip(lanes, table.column("sample"), table.column("frames"), strict=True):
-        bare, shape = pickle.loads(blob.as_buffer())
-        frames = np.frombuffer(pictures.as_buffer(), np.uint8).reshape(shape)
-        yield lane, bare and dataclasses.replace(bare, frames=frames)
+    for lane, blob, pictures in zip(
+        lanes, _values(table.column("sample")), _values(table.column("frames")), strict=True
+    ):
+        bare, shape = pickle.loads(blob)
+        yield (
+            lane,
+            bare and dataclasses.replace(bare, frames=np.frombuffer(pictures, np.uint8).reshape(shape)),
+        )
+
+
+def _values(column: pa.ChunkedArray) -> Iterator[memoryview]:
+    """The values of a large_binary column, which Arrow's own scalars would be copies of."""
+    for chunk in column.chunks:
+        _, ends, data = chunk.buffers()
+        at = np.frombuffer(ends, np.int64, len(chunk) + 1, 8 * chunk.offset).tolist()
+        whole = memoryview(data if data is not None else b"")
+        yield from (whole[start:end] for start, end in itertools.pairwise(at))
 
 
 def _stream(jobs: Iterator[bytes], task: Any, a_round: int) -> Iterator[tuple[int, Sample | None]]:
