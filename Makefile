@@ -26,6 +26,8 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.world
+	$(BIN)/python -m benchmarks.train_input --page
+	$(BIN)/python -m benchmarks.train_step --page
 
 verify: verify-learning verify-ablation verify-resume
 
