@@ -179,6 +179,13 @@ class PretrainConfig(Config):
         0.996, ge=0, le=1, description="of the momentum model at the start; 1 at the end, by cosine"
     )
     grad_clip: float = Field(1.0, gt=0, description="largest gradient norm")
+    accumulate: int = Field(
+        1, ge=1, description="micro-batches that a worker cuts its part of a batch into, to save memory"
+    )
+    precision: Literal["float32", "bf16"] = Field(
+        "float32", description="arithmetic of the networks; the losses are float32 in any case"
+    )
+    compile: bool = Field(False, description="torch.compile the encoders")
 
     norm: Norm = Field("batch", description="normalisation of all networks; sync_batch needs GPUs")
     projection_hidden: int = Field(512, ge=8, description="hidden units of a projection")
@@ -197,4 +204,13 @@ class PretrainConfig(Config):
             raise ValueError(f"lanes ({self.lanes}) must be a multiple of workers ({self.workers})")
         if self.batch_size % self.lanes:
             raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of lanes ({self.lanes})")
+        if self.batch_size // self.workers % self.accumulate:
+            raise ValueError(
+                f"accumulate ({self.accumulate}) must divide a worker's share of a batch "
+                f"({self.batch_size // self.workers})"
+            )
+        if self.accumulate > 1 and self.loss.keys == "online":
+            raise ValueError(
+                "accumulate needs loss.keys=momentum: online keys have gradients across the batch"
+            )
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +39,14 @@ DIRECTIONS = (
 """v1 <-> v2, v_k -> a_k, a_k -> v_k, and a1 <-> a2; the bank of a direction is that of its key."""
 
 
+@dataclass(frozen=True)
+class Pool:
+    """The keys of the global batch and their videos, by projection, in global sample order."""
+
+    keys: dict[str, Tensor]  # (N, d) each
+    video: dict[str, Tensor]  # (N,) each
+
+
 class Contrast(nn.Module):
     """Momentum model and memory banks: what the contrastive loss remembers between steps."""
 
@@ -50,53 +59,71 @@ class Contrast(nn.Module):
         self.banks = nn.ModuleDict(
             {d.key: MemoryBank(size, config.projection_dim) for d in self.directions if size}
         )
-        self._fresh: dict[str, tuple[Tensor, Tensor]] = {}
 
-    def keys(self, out: Outputs, video: Tensor | None, audio: Tensor | None) -> Keys:
-        """The keys of a batch: `out` is the model's answer to the clips `video` and `audio`."""
-        if self.momentum is None:
-            return Keys(out.v_vv, out.v_va, out.a_va, out.a_aa)
-        return self.momentum(video, audio)
+    def counts(self, batch: Batch) -> dict[str, Tensor]:
+        """How many queries of `batch` each term has, known before the networks have seen it."""
+        found: dict[str, Tensor] = {}
+        for direction in self.directions:
+            asked = _present(direction, batch).sum()
+            found[direction.term] = found.get(direction.term, 0) + asked
+        return found
 
-    def terms(self, out: Outputs, keys: Keys, batch: Batch) -> dict[str, Term]:
-        """Every contrastive term with a weight, by name; notes the keys that enter the banks after the step.
+    def pool(self, keys: Sequence[Keys], batches: Sequence[Batch]) -> Pool:
+        """Gather the keys of all (micro-)batches of a step from all workers.
 
-        With several workers each calls this with the same directions in the same order: they hold collectives.
+        With several workers each calls this with the same directions in the same order: it holds collectives.
         """
-        found: dict[str, list[Term]] = {}
+        pool = Pool({}, {})
+        for direction in self.directions:
+            own, video = [], []
+            for made, batch in zip(keys, batches, strict=True):
+                present = _present(direction, batch)
+                stored = _projected(getattr(made, direction.key), batch, self.config.projection_dim)
+                own.append(stored[_rows_of(direction.key, batch).flatten()[present]])
+                video.append(batch.key.repeat_interleave(2)[present])
+            with torch.set_grad_enabled(self.momentum is None):  # momentum keys have no gradient to send back
+                pool.keys[direction.key] = gather_rows(torch.cat(own))
+            pool.video[direction.key] = gather_rows(torch.cat(video))
+        return pool
+
+    def terms(self, out: Outputs, keys: Keys, batch: Batch, pool: Pool) -> dict[str, Term]:
+        """Every contrastive term with a weight, by name, over this batch's queries.
+
+        `out`: the model's answer to the batch; `keys`: the batch's own; `pool`: those of the global batch.
+        """
+        found: dict[str, Term] = {}
         for number, direction in enumerate(self.directions):
-            found.setdefault(direction.term, []).append(self._term(number, direction, out, keys, batch))
-        return {name: _mean(terms) for name, terms in found.items()}
+            term = self._term(number, direction, out, keys, batch, pool)
+            found[direction.term] = found[direction.term] + term if direction.term in found else term
+        return found
 
     @torch.no_grad()
-    def follow(self, model: AudioVisualModel, step: int) -> None:
-        """After the optimiser's step: the momentum model moves on, and the batch's keys enter the banks."""
+    def follow(self, model: AudioVisualModel, step: int, pool: Pool) -> None:
+        """After the optimiser's step: the momentum model moves on, and the step's keys enter the banks."""
         if self.momentum is not None:
             self.momentum.follow(model, momentum_at(step, self.config.steps, self.config.momentum))
-        for name, (keys, video) in self._fresh.items():
-            self._bank(name).push(keys, video)
-        self._fresh = {}
+        for name in self.banks:
+            self._bank(name).push(pool.keys[name], pool.video[name])
 
     def _bank(self, name: str) -> MemoryBank:
         bank = self.banks[name]
         assert isinstance(bank, MemoryBank)
         return bank
 
-    def _term(self, number: int, direction: Direction, out: Outputs, keys: Keys, batch: Batch) -> Term:
+    def _term(
+        self, number: int, direction: Direction, out: Outputs, keys: Keys, batch: Batch, pool: Pool
+    ) -> Term:
         dim, config = self.config.projection_dim, self.config.loss
+        present = _present(direction, batch)
         asks, answers = _rows_of(direction.query, batch), _rows_of(direction.key, batch)  # (B, 2)
-        present = ((asks >= 0) & (answers >= 0)).flatten()
         query = _projected(getattr(out, direction.query), batch, dim)[asks.flatten()[present]]
         stored = _projected(getattr(keys, direction.key), batch, dim)
         paired = answers.flip(1) if direction.flip else answers
         video = batch.key.repeat_interleave(2)[present]
-        with torch.set_grad_enabled(self.momentum is None):  # momentum keys have no gradient to send back
-            own = gather_rows(stored[answers.flatten()[present]])
-        own_video = gather_rows(video)
-        usual = Usual(query, video, stored[paired.flatten()[present]], own, own_video)
+        positive = stored[paired.flatten()[present]]
+        usual = Usual(query, video, positive, pool.keys[direction.key], pool.video[direction.key])
         if not self.banks:
             return contrastive_loss(usual, config.tau)
-        self._fresh[direction.key] = (own, own_video)
         bank = self._bank(direction.key)
         if bank.filled < min(config.bank_min_fill, bank.size // 4) or not len(query):
             return contrastive_loss(usual, config.tau)
@@ -116,21 +143,14 @@ def bank_size(config: PretrainConfig, epoch_samples: int) -> int:
     return min(loss.bank_size, epoch_samples // 2)
 
 
+def _present(direction: Direction, batch: Batch) -> Tensor:
+    """(2 B,) bool: which windows have both the clip that asks and the clip that answers."""
+    return ((_rows_of(direction.query, batch) >= 0) & (_rows_of(direction.key, batch) >= 0)).flatten()
+
+
 def _rows_of(projection: str, batch: Batch) -> Tensor:
     return batch.video_row if projection.startswith("v") else batch.audio_row
 
 
 def _projected(rows: Tensor | None, batch: Batch, dim: int) -> Tensor:
     return batch.video_params.new_zeros(0, dim) if rows is None else rows
-
-
-def _mean(terms: list[Term]) -> Term:
-    """The mean of two directions of one loss."""
-    n = len(terms)
-    accuracies = [t.accuracy for t in terms if t.accuracy is not None]
-    return Term(
-        torch.stack([t.loss for t in terms]).sum() / n,
-        torch.stack([t.value for t in terms]).sum() / n,
-        torch.stack([t.count for t in terms]).sum(),
-        torch.stack(accuracies).mean() if len(accuracies) == n else None,
-    )

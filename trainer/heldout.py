@@ -13,7 +13,7 @@ from trainer.batch import Batch
 from trainer.config import HEADS, PretrainConfig
 from trainer.dist import gather_objects
 from trainer.model import AudioVisualModel
-from trainer.objective import Forward, run_model
+from trainer.objective import Forward, run_model, see
 from trainer.sound import LogMel
 
 _BOOTSTRAP = 2000
@@ -62,7 +62,8 @@ def heldout_accuracies(
     model.eval()
     for batch in batches:
         moved = batch.to(device)
-        _count(tallies, run_model(model, log_mel, moved, config), moved)
+        views = see(log_mel, moved, config)
+        _count(tallies, run_model(model, views, moved, config), moved)
     model.train()
     for other in gather_objects(tallies)[1:]:
         for head in HEADS:

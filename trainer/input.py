@@ -129,8 +129,8 @@ def train_batches(
     sample_rate: int,
     rank: int,
     first_step: int,
-) -> Iterator[Batch]:
-    """This worker's part of every batch from `first_step` to the last step, through Ray Data.
+) -> Iterator[list[Batch]]:
+    """This worker's part of every batch, in micro-batches, from `first_step` to the last step, through Ray Data.
 
     The same samples come in the same order whatever the timing, the number of workers or the step begun at.
     """
@@ -140,8 +140,9 @@ def train_batches(
     pieces = worker_pieces(groups, config.seed, shape, lanes, first_step, config.steps)
     jobs = (pickle.dumps(bundle) for bundle in bundles(pieces))
     rows = _stream(jobs, _DecodePieces(config, sample_rate), a_round=max(each, _LEAST_A_ROUND))
+    part = config.batch_size // config.workers // config.accumulate
     for samples in assemble(rows, lanes, shape.per_lane):
-        yield collate(samples, config)
+        yield [collate(samples[i : i + part], config) for i in range(0, max(len(samples), 1), part)]
 
 
 def heldout_batches(

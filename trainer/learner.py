@@ -33,6 +33,16 @@ class Learner:
         torch.manual_seed(config.seed)
         model = AudioVisualModel(config).to(device)
         contrast = Contrast(model, config, epoch_samples).to(device)
+        if config.compile:
+            _compile(model, contrast)
         log_mel = LogMel(config.audio, sample_rate).to(device) if sample_rate else None
         wrapped = nn.parallel.DistributedDataParallel(model) if world_size() > 1 else model
         return cls(model, wrapped, contrast, log_mel, make_optimiser(model, config))
+
+
+def _compile(model: AudioVisualModel, contrast: Contrast) -> None:
+    """Compile the encoders in place: their weights keep their names, so checkpoints do not change."""
+    networks = [model, *([contrast.momentum] if contrast.momentum is not None else [])]
+    for network in networks:
+        network.video_encoder.compile()
+        network.audio_encoder.compile()

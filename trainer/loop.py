@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
-from torch import nn
 
-from chronav.errors import JobError
 from trainer.batch import Batch
 from trainer.config import PretrainConfig
 from trainer.learner import Learner
-from trainer.losses.term import Term
-from trainer.objective import all_terms, run_model, total
 from trainer.optimiser import learning_rate
+from trainer.step import Stepped, optimise
 
 
 class Hooks(Protocol):
@@ -34,23 +31,23 @@ class Hooks(Protocol):
 
 @dataclass
 class Meter:
-    """Means of the logged values between two log lines, kept on the device until they are asked for."""
+    """Means of the logged values between two log lines."""
 
-    sums: dict[str, torch.Tensor] = field(default_factory=dict)
-    counts: dict[str, torch.Tensor] = field(default_factory=dict)
+    sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, float] = field(default_factory=dict)
     waited: float = 0.0
     since: float = field(default_factory=time.monotonic)
     steps: int = 0
 
-    def add(self, name: str, value: torch.Tensor, weight: torch.Tensor) -> None:
+    def add(self, name: str, value: float, weight: float) -> None:
         """Add a value of a step; terms that counted nothing (weight 0) do not enter the mean."""
-        self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value.detach() * weight
-        self.counts[name] = self.counts.get(name, torch.zeros_like(weight)) + weight
+        self.sums[name] = self.sums.get(name, 0.0) + value * weight
+        self.counts[name] = self.counts.get(name, 0.0) + weight
 
     def read(self, batch_size: int) -> dict[str, float]:
         """All means, throughput (samples/s) and the share of time spent waiting for data; then start afresh."""
         elapsed = time.monotonic() - self.since
-        values = {n: float(self.sums[n] / c) for n, c in self.counts.items() if float(c) > 0}
+        values = {n: self.sums[n] / count for n, count in self.counts.items() if count > 0}
         values["throughput/samples_per_s"] = self.steps * batch_size / max(elapsed, 1e-9)
         values["throughput/data_wait_share"] = self.waited / max(elapsed, 1e-9)
         self.__init__()  # type: ignore[misc]
@@ -59,13 +56,13 @@ class Meter:
 
 def train(
     learner: Learner,
-    batches: Iterator[Batch],
+    batches: Iterator[Sequence[Batch]],
     config: PretrainConfig,
     device: torch.device,
     first_step: int,
     hooks: Hooks,
 ) -> None:
-    """Steps first_step .. config.steps - 1.
+    """Steps first_step .. config.steps - 1; each item of `batches` is a step's micro-batches.
 
     Raises `JobError` where a loss is not finite, naming the step, the term and the clips.
     """
@@ -78,8 +75,7 @@ def train(
         rate = learning_rate(step, config)
         for group in learner.optimiser.param_groups:
             group["lr"] = rate
-        terms, loss, norm = optimise(learner, batch.to(device), config, step)
-        record(meter, terms, loss, norm)
+        record(meter, optimise(learner, [part.to(device) for part in batch], config, step))
         done = step + 1
         final = done == config.steps
         if done % config.log_every == 0 or final:
@@ -90,35 +86,13 @@ def train(
             hooks.save(done)
 
 
-def optimise(
-    learner: Learner, batch: Batch, config: PretrainConfig, step: int
-) -> tuple[dict[str, Term], torch.Tensor, torch.Tensor]:
-    """One step: all terms, the total, and the gradient's norm before clipping."""
-    forward = run_model(learner.wrapped, learner.log_mel, batch, config)
-    terms = all_terms(forward, batch, learner.contrast)
-    loss = total(terms, config.loss) + forward.out.anchor
-    if not bool(torch.isfinite(loss)):
-        broken = [name for name, term in terms.items() if not bool(torch.isfinite(term.value))]
-        raise JobError(
-            f"loss is not finite at step {step}: {', '.join(broken) or 'total'}; "
-            f"clips {', '.join(batch.clip_ids[:8])}",
-            code="not_finite",
-        )
-    learner.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    norm = nn.utils.clip_grad_norm_(learner.model.parameters(), config.grad_clip)
-    learner.optimiser.step()
-    learner.contrast.follow(learner.model, step)
-    return terms, loss, norm
-
-
-def record(meter: Meter, terms: dict[str, Term], loss: torch.Tensor, norm: torch.Tensor) -> None:
+def record(meter: Meter, stepped: Stepped) -> None:
     """Note one step's values under the names that MLflow shows."""
-    one = torch.ones((), device=loss.device)
     meter.steps += 1
-    meter.add("loss/total", loss, one)
-    meter.add("gradient_norm", norm, one)
-    for name, term in terms.items():
-        meter.add(f"loss/{name}", term.value, term.count)
+    meter.add("loss/total", stepped.loss, 1.0)
+    meter.add("gradient_norm", stepped.gradient_norm, 1.0)
+    for name, term in stepped.terms.items():
+        count = float(term.count)
+        meter.add(f"loss/{name}", float(term.mean), count)
         if term.accuracy is not None:
-            meter.add(f"train_accuracy/{name}", term.accuracy, term.count)
+            meter.add(f"train_accuracy/{name}", float(term.accuracy), count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,15 +11,23 @@ from torch import Tensor, nn
 from trainer.augment import apply_audio, apply_video
 from trainer.batch import Batch
 from trainer.config import HEADS, LossConfig, PretrainConfig
-from trainer.contrast import Contrast
 from trainer.losses.direction import direction_loss
 from trainer.losses.order import OrderPairs, order_loss, order_pairs
 from trainer.losses.speed import speed_loss
 from trainer.losses.term import Term
 from trainer.model import Outputs
+from trainer.precision import autocast
 from trainer.sound import LogMel, speed_up
 
 _FULL_SCALE = 32768.0
+
+
+@dataclass
+class Views:
+    """The clips of a batch as the networks see them; None for a modality that it lacks."""
+
+    video: Tensor | None  # (N, 3, T, H, W)
+    audio: Tensor | None  # (M, bands, frames)
 
 
 @dataclass
@@ -28,20 +37,29 @@ class Forward:
     out: Outputs
     order: dict[str, Tensor]  # logits (P, 3) a head
     pairs: dict[str, OrderPairs]
-    video: Tensor | None  # (N, 3, T, H, W) the clips as the network saw them
-    audio: Tensor | None  # (M, bands, frames)
 
 
-def run_model(model: nn.Module, log_mel: LogMel | None, batch: Batch, config: PretrainConfig) -> Forward:
-    """Augment on the device and run the network once over all clips of the batch."""
+def see(log_mel: LogMel | None, batch: Batch, config: PretrainConfig) -> Views:
+    """Augment the clips of a batch on the device, in float32."""
     video = apply_video(batch.canvas, batch.video_params, config.video.size) if len(batch.frames) else None
     audio = None
     if batch.waves and log_mel is not None:
         audio = apply_audio(log_mel(sped_up(batch)), batch.audio_params)
-    pairs = order_pairs(batch.target, batch.order, batch.video_row, batch.audio_row)
+    return Views(video, audio)
+
+
+def run_model(model: nn.Module, views: Views, batch: Batch, config: PretrainConfig) -> Forward:
+    """Run the network once over all clips of the batch, in the precision of the config."""
+    pairs = pairs_of(batch)
     rows = {name: (p.first, p.second) for name, p in pairs.items() if len(p.first)}
-    out, order = model(video, audio, rows)
-    return Forward(out, order, pairs, video, audio)
+    with autocast(config, batch.index.device):
+        out, order = model(views.video, views.audio, rows)
+    return Forward(out, order, pairs)
+
+
+def pairs_of(batch: Batch) -> dict[str, OrderPairs]:
+    """The pairs of clips whose order the batch asks for, by head."""
+    return order_pairs(batch.target, batch.order, batch.video_row, batch.audio_row)
 
 
 def sped_up(batch: Batch) -> Tensor:
@@ -49,17 +67,6 @@ def sped_up(batch: Batch) -> Tensor:
     played = [speed_up(wave.float() / _FULL_SCALE, speed) for speed, wave, _ in batch.waves]
     rows = torch.cat([rows for _, _, rows in batch.waves])
     return torch.cat(played)[torch.argsort(rows)]
-
-
-def all_terms(forward: Forward, batch: Batch, contrast: Contrast) -> dict[str, Term]:
-    """Every term of the objective, by name.
-
-    With several workers each of them calls this with the same terms in the same order, whatever its batch lacks:
-    the terms hold collectives.
-    """
-    terms = temporal_terms(forward, batch)
-    keys = contrast.keys(forward.out, forward.video, forward.audio)
-    return terms | contrast.terms(forward.out, keys, batch)
 
 
 def temporal_terms(forward: Forward, batch: Batch) -> dict[str, Term]:
@@ -78,8 +85,18 @@ def temporal_terms(forward: Forward, batch: Batch) -> dict[str, Term]:
     return {name: terms[name] for name in HEADS}
 
 
-def total(terms: dict[str, Term], config: LossConfig) -> Tensor:
-    """The scalar to minimise."""
-    temporal = torch.stack([getattr(config, name) * terms[name].loss for name in HEADS]).sum()
-    contrastive = [getattr(config, name) * term.loss for name, term in terms.items() if name not in HEADS]
+def temporal_counts(batch: Batch) -> dict[str, Tensor]:
+    """How many items of a batch each temporal term has, known before the networks have seen it."""
+    counts = {name: batch.index.new_tensor(len(pairs.label)) for name, pairs in pairs_of(batch).items()}
+    for side, labels in (("v", batch.video), ("a", batch.audio)):
+        counts[f"speed_{side}"] = labels.speed_valid.sum()
+        counts[f"direction_{side}"] = batch.index.new_tensor(len(labels.backward))
+    return {name: counts[name] for name in HEADS}
+
+
+def total(terms: Mapping[str, Term], counts: Mapping[str, Tensor], config: LossConfig) -> Tensor:
+    """The scalar to minimise: each term's sum over its count in the *global* batch, weighted."""
+    means = {name: term.total / counts[name].clamp_min(1) for name, term in terms.items()}
+    temporal = torch.stack([getattr(config, name) * means[name] for name in HEADS]).sum()
+    contrastive = [getattr(config, name) * mean for name, mean in means.items() if name not in HEADS]
     return torch.stack([config.lambda_t * temporal, *contrastive]).sum()

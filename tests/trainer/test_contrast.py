@@ -12,7 +12,8 @@ from trainer.contrast import bank_size
 from trainer.input import stored_row
 from trainer.learner import Learner
 from trainer.losses.contrastive import Usual, contrastive_loss
-from trainer.objective import Forward, run_model
+from trainer.momentum import Keys
+from trainer.objective import run_model, see
 from trainer.sample import decode_audio, make_sample
 
 MOMENTUM = "loss.keys=momentum"
@@ -28,11 +29,17 @@ def make_batch(kit, config, first: int = 0, silent: tuple[int, ...] = ()) -> Bat
 
 
 def step(learner: Learner, config, batch: Batch):
-    forward: Forward = run_model(learner.model, learner.log_mel, batch, config)
-    keys = learner.contrast.keys(forward.out, forward.video, forward.audio)
-    terms = learner.contrast.terms(forward.out, keys, batch)
-    learner.contrast.follow(learner.model, 0)
-    return forward.out, keys, terms
+    """The model's answers, the keys and the contrastive terms of one step, after which the banks hold the keys."""
+    views = see(learner.log_mel, batch, config)
+    out = run_model(learner.model, views, batch, config).out
+    if learner.contrast.momentum is None:
+        keys = Keys(out.v_vv, out.v_va, out.a_va, out.a_aa)
+    else:
+        keys = learner.contrast.momentum(views.video, views.audio)
+    pool = learner.contrast.pool([keys], [batch])
+    terms = learner.contrast.terms(out, keys, batch, pool)
+    learner.contrast.follow(learner.model, 0, pool)
+    return out, keys, terms
 
 
 @pytest.fixture
@@ -53,13 +60,13 @@ def test_without_banks_the_terms_are_those_of_the_usual_pairs(kit, config):
     other = torch.tensor([1, 0, 3, 2, 5, 4, 7, 6])
 
     def usual(query, key, paired, ids) -> float:
-        return float(contrastive_loss(Usual(query, ids, key[paired], key, ids), config.loss.tau).value)
+        return float(contrastive_loss(Usual(query, ids, key[paired], key, ids), config.loss.tau).mean)
 
-    assert float(terms["vv"].value) == pytest.approx(usual(out.v_vv, keys.v_vv, other, video), rel=1e-5)
+    assert float(terms["vv"].mean) == pytest.approx(usual(out.v_vv, keys.v_vv, other, video), rel=1e-5)
     to_audio = usual(out.v_va[sounding], keys.a_va, torch.arange(6), video[sounding])
     to_video = usual(out.a_va, keys.v_va[sounding], torch.arange(6), video[sounding])
-    assert float(terms["va"].value) == pytest.approx((to_audio + to_video) / 2, rel=1e-5)
-    assert float(terms["aa"].value) == pytest.approx(
+    assert float(terms["va"].mean) == pytest.approx((to_audio + to_video) / 2, rel=1e-5)
+    assert float(terms["aa"].mean) == pytest.approx(
         usual(out.a_aa, keys.a_aa, other[:6], video[sounding]), rel=1e-5
     )
     assert (float(terms["vv"].count), float(terms["va"].count)) == (8, 12)
@@ -85,7 +92,7 @@ def test_extras_begin_once_a_bank_is_full_enough(kit):
         config = kit.toy_config(*base, f"loss.bank_min_fill={least}")
         learner = learner_of(config, kit, epoch_samples=40_000)
         values[name] = [
-            float(step(learner, config, make_batch(kit, config, 4 * i))[2]["vv"].value) for i in range(3)
+            float(step(learner, config, make_batch(kit, config, 4 * i))[2]["vv"].mean) for i in range(3)
         ]
     assert values["early"][0] == values["late"][0]
     assert values["early"][1] != values["late"][1]
@@ -104,13 +111,21 @@ def test_a_bank_holds_at_most_half_an_epoch_and_is_left_out_where_nothing_is_dra
 
 
 def test_keys_of_the_online_model_have_a_gradient_and_those_of_the_momentum_model_have_none(kit):
-    for keys, expected in (("online", True), ("momentum", False)):
-        config = kit.toy_config(f"loss.keys={keys}", "norm=group")
+    for name, expected in (("online", True), ("momentum", False)):
+        config = kit.toy_config(f"loss.keys={name}", "norm=group")
         learner, batch = learner_of(config, kit), make_batch(kit, config)
-        forward = run_model(learner.model, learner.log_mel, batch, config)
-        made = learner.contrast.keys(forward.out, forward.video, forward.audio)
-        assert made.v_vv is not None
-        assert made.v_vv.requires_grad == expected
+        _, keys, _ = step(learner, config, batch)
+        assert keys.v_vv is not None
+        assert keys.v_vv.requires_grad == expected
+        assert learner.contrast.pool([keys], [batch]).keys["v_vv"].requires_grad == expected
+
+
+def test_counts_are_known_before_the_networks_have_run(kit, config):
+    learner, batch = learner_of(config, kit), make_batch(kit, config, silent=(2,))
+    _, _, terms = step(learner, config, batch)
+    assert {n: int(c) for n, c in learner.contrast.counts(batch).items()} == {
+        n: int(t.count) for n, t in terms.items()
+    }
 
 
 def test_a_term_of_weight_zero_costs_nothing(kit):

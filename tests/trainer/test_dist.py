@@ -9,9 +9,9 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from trainer.dist import gather_rows
+from trainer.dist import all_sum, gather_rows, world_size
 from trainer.losses.contrastive import Usual, contrastive_loss
-from trainer.losses.term import global_mean
+from trainer.losses.term import Term, summed
 
 
 def _vectors(n: int) -> torch.Tensor:
@@ -19,10 +19,15 @@ def _vectors(n: int) -> torch.Tensor:
 
 
 def _step(weight: torch.Tensor, rows: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    """A loss with every collective of the objective: gathered keys with gradients, and a global mean."""
+    """A loss with every collective of the objective: gathered keys with gradients, and global counts."""
     query = torch.nn.functional.normalize(rows @ weight, dim=1)
     contrast = contrastive_loss(Usual(query, ids, query.flip(1), gather_rows(query), gather_rows(ids)), 0.5)
-    return contrast.loss + global_mean((rows @ weight).square().sum(dim=1)).loss + 0.0 * weight.sum()
+    return _share(contrast) + _share(summed((rows @ weight).square().sum(dim=1))) + 0.0 * weight.sum()
+
+
+def _share(term: Term) -> torch.Tensor:
+    """This worker's part of the global mean, times the workers that DDP's mean will divide by."""
+    return term.total / all_sum(term.count) * world_size()
 
 
 def _worker(rank: int, folder: str, cuts: list[int]) -> None:

@@ -17,9 +17,10 @@ from trainer.batch import collate
 from trainer.config import HEADS
 from trainer.input import stored_row
 from trainer.learner import Learner
-from trainer.loop import optimise, train
+from trainer.loop import train
 from trainer.optimiser import learning_rate
 from trainer.sample import decode_audio, make_sample
+from trainer.step import optimise
 
 
 @dataclass
@@ -46,7 +47,7 @@ def batches(kit, config, steps: int, **row):
     for step in range(steps):
         indices = [step * config.batch_size + i for i in range(config.batch_size)]
         samples = [make_sample(stored[i % 6], sounds[i % 6], i, config, kit.rate) for i in indices]
-        made.append(collate([s for s in samples if s is not None], config))
+        made.append([collate([s for s in samples if s is not None], config)])
     return made
 
 
@@ -57,10 +58,10 @@ def fresh(kit, config):
 def test_the_first_temporal_losses_are_logarithms_of_the_class_counts(kit):
     config = kit.toy_config()
     learner = fresh(kit, config)
-    terms, _, _ = optimise(learner, batches(kit, config, 1)[0], config, 0)
+    terms = optimise(learner, batches(kit, config, 1)[0], config, 0).terms
     for name, classes in zip(HEADS, (4, 4, 2, 2, 3, 3, 3), strict=True):
         if float(terms[name].count):
-            assert float(terms[name].value) == pytest.approx(math.log(classes), rel=1e-6), name
+            assert float(terms[name].mean) == pytest.approx(math.log(classes), rel=1e-6), name
     assert float(terms["speed_v"].count) == 2 * config.batch_size
     assert float(terms["order_vv"].count + terms["order_aa"].count + terms["order_va"].count) == 8
 
@@ -128,8 +129,9 @@ def test_a_batch_that_lacks_a_modality_trains_the_other(kit, change):
     stored = [stored_row(pa.Table.from_pylist([r], schema=CLIP_SCHEMA), 0) for r in data]
     samples = [make_sample(s, decode_audio(s, kit.rate), i, config, kit.rate) for i, s in enumerate(stored)]
     batch = collate([s for s in samples if s is not None], config)
-    terms, loss, _ = optimise(learner, batch, config, 0)
-    assert torch.isfinite(loss)
+    stepped = optimise(learner, [batch], config, 0)
+    terms = stepped.terms
+    assert math.isfinite(stepped.loss)
     absent, present = ("v", "a") if "frames" in change else ("a", "v")
     assert float(terms[f"speed_{absent}"].count) == 0
     assert float(terms[f"speed_{present}"].count) == 8

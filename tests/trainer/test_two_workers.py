@@ -21,8 +21,8 @@ from trainer.config import PretrainConfig
 from trainer.dist import rank, world_size
 from trainer.input import stored_row
 from trainer.learner import Learner
-from trainer.loop import optimise
 from trainer.sample import decode_audio, make_sample
+from trainer.step import optimise
 
 STEPS = 20
 # Which of the eight samples of a batch have sound.
@@ -77,9 +77,9 @@ def _learn(config: PretrainConfig, sample_rate: int, batches: list[Batch]) -> di
     learner.optimiser = torch.optim.SGD(learner.model.parameters(), lr=0.01)
     losses, norms = [], []
     for step, batch in enumerate(batches):
-        terms, _, norm = optimise(learner, batch, config, step)
-        losses.append({name: float(term.value) for name, term in terms.items()})
-        norms.append(float(norm))
+        stepped = optimise(learner, [batch], config, step)
+        losses.append({name: float(term.mean) for name, term in stepped.terms.items()})
+        norms.append(stepped.gradient_norm)
     return {
         "losses": losses,
         "norms": norms,

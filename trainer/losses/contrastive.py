@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trainer.losses.extras import Extras
-from trainer.losses.term import Term, global_mean
+from trainer.losses.term import Term, summed
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def contrastive_loss(
     each = torch.nn.functional.softplus(rest[:, None] - logits).masked_fill(~counts, 0.0)
     losses = each.sum(dim=1) / counts.sum(dim=1)
     nearest = others.max(dim=1).values if others.shape[1] else rest
-    return global_mean(losses, usual_logit[:, 0] > nearest)
+    return summed(losses, usual_logit[:, 0] > nearest)
 
 
 def _logsumexp(logits: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A named part of the objective: its mean over the global batch, and how often the guess was right."""
+"""A named part of the objective: what this worker's items cost, and how often the guess was right."""
 
 from __future__ import annotations
 
@@ -7,34 +7,45 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trainer.dist import all_sum, world_size
-
 
 @dataclass
 class Term:
-    """`loss`: scalar whose gradient, averaged over workers, is that of the global mean."""
+    """Sums over some of the items of the global batch; whoever adds them up knows how many there are in all.
 
-    loss: Tensor
-    value: Tensor  # the global mean itself, for watching; 0 where nothing counted
-    count: Tensor  # items of the global batch that counted
-    accuracy: Tensor | None = None
-
-
-def global_mean(losses: Tensor, correct: Tensor | None = None) -> Term:
-    """Mean of per-item losses (n,) over the items of all workers.
-
-    Local sum x world size / global count: DDP averages gradients over workers, so that a plain mean of local means
-    would be wrong where the counts differ.
+    A mean of the means of workers, or of micro-batches, would be wrong where their counts differ.
     """
-    hits = losses.new_zeros(()) if correct is None else correct.float().sum()
-    totals = all_sum(torch.stack([losses.detach().sum(), hits, losses.new_tensor(float(len(losses)))]))
-    count = totals[2]
-    loss = losses.sum() * (world_size() / count.clamp_min(1))
-    mean = totals / count.clamp_min(1)
-    return Term(loss, mean[0], count, None if correct is None else mean[1])
+
+    total: Tensor  # scalar: the sum of the items' losses, with gradient
+    count: Tensor  # scalar: items that counted
+    hits: Tensor | None = None  # scalar: items guessed right
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean loss of these items; 0 where nothing counted."""
+        return self.total / self.count.clamp_min(1)
+
+    @property
+    def accuracy(self) -> Tensor | None:
+        """The share guessed right."""
+        return None if self.hits is None else self.hits / self.count.clamp_min(1)
+
+    def __add__(self, other: Term) -> Term:
+        both = self.hits is not None and other.hits is not None
+        hits = self.hits + other.hits if both else None  # type: ignore[operator]
+        return Term(self.total + other.total, self.count + other.count, hits)
+
+    def detach(self) -> Term:
+        """The same without gradient."""
+        return Term(self.total.detach(), self.count, self.hits)
+
+
+def summed(losses: Tensor, correct: Tensor | None = None) -> Term:
+    """The term of per-item losses (n,) and guesses (n,)."""
+    hits = None if correct is None else correct.float().sum()
+    return Term(losses.sum(), losses.new_tensor(float(len(losses))), hits)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Term:
-    """Softmax cross-entropy of (n, classes) logits against (n,) labels, averaged over the global batch."""
+    """Softmax cross-entropy of (n, classes) logits against (n,) labels."""
     losses = nn.functional.cross_entropy(logits.float(), labels, reduction="none")
-    return global_mean(losses, logits.argmax(dim=1) == labels)
+    return summed(losses, logits.argmax(dim=1) == labels)

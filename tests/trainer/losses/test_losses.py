@@ -41,21 +41,21 @@ def test_contrastive_against_the_formula():
     key_video = torch.cat([video, torch.tensor([1, 7, 8, 9])])
     term = contrastive_loss(Usual(query, video, positive, keys, key_video), 0.1)
     slow = slow_contrastive(query.numpy(), video, positive.numpy(), keys.numpy(), key_video, 0.1)
-    assert float(term.loss) == pytest.approx(slow, rel=1e-5)
+    assert float(term.mean) == pytest.approx(slow, rel=1e-5)
     assert float(term.count) == 6
 
 
 def test_contrastive_with_identical_logits_is_log_of_one_plus_the_negatives():
     same = unit(1, 8, 3).expand(9, 8)
     video = torch.arange(9)
-    loss = float(contrastive_loss(Usual(same, video, same, same, video), 0.1).loss)
+    loss = float(contrastive_loss(Usual(same, video, same, same, video), 0.1).mean)
     assert loss == pytest.approx(math.log(9), rel=1e-5)
 
 
 def test_contrastive_with_independent_keys_is_near_its_expectation():
     d, tau, n = 128, 0.1, 512
     query, keys, video = unit(n, d, 4), unit(n, d, 5), torch.arange(n)
-    loss = float(contrastive_loss(Usual(query, video, keys, keys, video), tau).loss)
+    loss = float(contrastive_loss(Usual(query, video, keys, keys, video), tau).mean)
     assert loss == pytest.approx(math.log(n) + 1 / (2 * d * tau**2), abs=0.1)
 
 
@@ -63,7 +63,7 @@ def test_contrastive_gradient():
     query, positive, keys = unit(3, 4, 6), unit(3, 4, 7), unit(5, 4, 8)
     video, key_video = torch.arange(3), torch.arange(5)
     query.requires_grad_()
-    contrastive_loss(Usual(query, video, positive, keys, key_video), 0.5).loss.backward()
+    contrastive_loss(Usual(query, video, positive, keys, key_video), 0.5).mean.backward()
     for i in range(3):
         for j in range(4):
             ends = []
@@ -106,7 +106,7 @@ def test_contrastive_with_extras_against_the_formula(n_positives):
     keys = unit(4, 5, 21)
     usual = Usual(unit(4, 5, 20).float(), video, keys.float(), keys.float(), video)
     bank, extras = unit(9, 5, 22).float(), some_extras(4, 9, n_positives)
-    loss = contrastive_loss(usual, 0.2, bank, extras).loss
+    loss = contrastive_loss(usual, 0.2, bank, extras).mean
     assert float(loss) == pytest.approx(slow_with_extras(usual, 0.2, bank, extras), rel=1e-5)
 
 
@@ -116,7 +116,7 @@ def test_contrastive_with_extras_has_the_gradient_of_the_formula():
     query = unit(3, 4, 23).float().requires_grad_()
     usual = Usual(query, video, keys, keys, video)
     bank, extras = unit(7, 4, 25).float(), some_extras(3, 7, 1)
-    contrastive_loss(usual, 0.5, bank, extras).loss.backward()
+    contrastive_loss(usual, 0.5, bank, extras).mean.backward()
     for i, j in [(0, 0), (1, 2), (2, 3)]:
         ends = []
         for step in (1e-3, -1e-3):
@@ -130,8 +130,8 @@ def test_a_single_video_without_any_negative_costs_nothing_and_has_a_finite_grad
     query, key = unit(2, 4, 26).float().requires_grad_(), unit(2, 4, 27).float()
     video = torch.tensor([5, 5])
     term = contrastive_loss(Usual(query, video, key, key, video), 0.1)
-    term.loss.backward()
-    assert float(term.value) == 0
+    term.mean.backward()
+    assert float(term.mean) == 0
     assert bool(torch.isfinite(query.grad).all())
 
 
@@ -142,9 +142,9 @@ def test_cross_entropy_against_the_formula_and_its_gradient(classes):
     term = cross_entropy(logits, labels)
     p = np.exp(logits.detach().double().numpy())
     p /= p.sum(axis=1, keepdims=True)
-    assert float(term.value) == pytest.approx(-np.log(p[np.arange(7), labels]).mean(), rel=1e-5)
+    assert float(term.mean) == pytest.approx(-np.log(p[np.arange(7), labels]).mean(), rel=1e-5)
     assert float(term.accuracy) == pytest.approx((p.argmax(1) == labels.numpy()).mean())
-    term.loss.backward()
+    term.mean.backward()
     expected = (p - np.eye(classes)[labels]) / 7
     np.testing.assert_allclose(logits.grad.numpy(), expected, atol=1e-6)
 
@@ -152,25 +152,25 @@ def test_cross_entropy_against_the_formula_and_its_gradient(classes):
 def test_zero_logits_cost_the_logarithm_of_the_classes():
     four, two, three = torch.zeros(5, 4), torch.zeros(5, 2), torch.zeros(5, 3)
     label, valid = torch.zeros(5, dtype=torch.int64), torch.ones(5, dtype=torch.bool)
-    assert float(speed_loss(four, label, valid).loss) == pytest.approx(math.log(4))
-    assert float(direction_loss(two, label).loss) == pytest.approx(math.log(2))
-    assert float(order_loss(three, label).loss) == pytest.approx(math.log(3))
+    assert float(speed_loss(four, label, valid).mean) == pytest.approx(math.log(4))
+    assert float(direction_loss(two, label).mean) == pytest.approx(math.log(2))
+    assert float(order_loss(three, label).mean) == pytest.approx(math.log(3))
 
 
 def test_speed_counts_only_clips_that_may_be_asked():
     logits = torch.randn(4, 4, generator=torch.Generator().manual_seed(1))
     label = torch.tensor([0, 1, 2, 3])
     valid = torch.tensor([True, False, True, False])
-    assert float(speed_loss(logits, label, valid).loss) == pytest.approx(
-        float(cross_entropy(logits[[0, 2]], label[[0, 2]]).loss)
+    assert float(speed_loss(logits, label, valid).mean) == pytest.approx(
+        float(cross_entropy(logits[[0, 2]], label[[0, 2]]).mean)
     )
 
 
 def test_a_batch_without_a_modality_costs_nothing_and_has_a_gradient_of_zero():
     logits = torch.zeros(0, 2, requires_grad=True)
     term = direction_loss(logits, torch.zeros(0, dtype=torch.int64))
-    term.loss.backward()
-    assert float(term.value) == 0
+    term.mean.backward()
+    assert float(term.mean) == 0
     assert float(term.count) == 0
 
 
