@@ -54,7 +54,12 @@ def pretrain(
     overrides: Overrides = None,
     table: Annotated[list[str], typer.Option(help="a clip table; repeat for several")] = ...,  # type: ignore[assignment]
     out: Annotated[str, typer.Option(help="folder of the run: checkpoints and export")] = ...,  # type: ignore[assignment]
-    recipe: Annotated[str, typer.Option(help="named defaults: tiny, small, ...")] = "small",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="tiny, small, kinetics400, vggsound or ucf101; with +SWITCH to take a piece away: tiny+no_order"
+        ),
+    ] = "small",
     exclude: Annotated[list[str] | None, typer.Option(help="keep out a split: ucf101/1=test")] = None,
     resume: Annotated[
         str,

@@ -42,7 +42,8 @@ class Learner:
 
 def _compile(model: AudioVisualModel, contrast: Contrast) -> None:
     """Compile the encoders in place: their weights keep their names, so checkpoints do not change."""
-    networks = [model, *([contrast.momentum] if contrast.momentum is not None else [])]
-    for network in networks:
-        network.video_encoder.compile()
-        network.audio_encoder.compile()
+    model.video_encoder.compile()
+    model.audio_encoder.compile()
+    if contrast.momentum is not None:
+        contrast.momentum.video_encoder.compile()
+        contrast.momentum.audio_encoder.compile()

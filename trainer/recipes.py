@@ -1,18 +1,30 @@
-"""Named starting points of a run; a recipe derives from the defaults of `PretrainConfig`.
+"""Named starting points of a run: changes to the defaults of `PretrainConfig`, most of them derived from another.
 
-| recipe | for | state |
-|---|---|---|
-| `tiny` | two CPU cores, the generated world: `chronav demo`, `make verify-learning` | measured, docs/learning.md |
-| `small` | one GPU | not measured |
+A recipe may be followed by switches, each of which takes one piece of the method away: `tiny+no_order`,
+`kinetics400+no_vv+no_order`. Commands, times, memory and results of all of them: docs/training.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from chronav.errors import CallError
+from trainer.switches import SWITCHES
 
-_TINY: dict[str, Any] = {
+Values = Mapping[str, Any]
+
+
+def derive(base: Values, changes: Values) -> dict[str, Any]:
+    """`base` with `changes`; nested mappings are merged key by key."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = derive(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+_TINY: Values = {
     "steps": 1400,
     "batch_size": 32,
     "lr": 3e-3,
@@ -52,18 +64,60 @@ _TINY: dict[str, Any] = {
     },
 }
 
-_SMALL: dict[str, Any] = {
-    "steps": 40_000,
-    "batch_size": 128,
-    "norm": "batch",
+# One GPU, an evening: the method's networks at the method's sizes, a bank that fits a few thousand segments.
+_SMALL: Values = {
+    "steps": 20_000,
+    "batch_size": 64,
+    "precision": "bf16",
+    "samples_per_row": 2,
+    "checkpoint_every": 500,
+    "loss": {"bank_size": 16_384},
 }
 
-RECIPES: dict[str, dict[str, Any]] = {"tiny": _TINY, "small": _SMALL}
+# About 240,000 clips of 10 s on 8 GPUs: some 200 epochs.
+_KINETICS400: Values = {
+    "steps": 94_000,
+    "batch_size": 512,
+    "workers": 8,
+    "lanes": 64,
+    "norm": "sync_batch",
+    "precision": "bf16",
+    "warmup_steps": 2_000,
+    "checkpoint_every": 1_000,
+    "heldout_every": 5_000,
+    "heldout_fraction": 0.01,
+    "heldout_draws": 2,
+}
+
+# About 180,000 clips, all with sound.
+_VGGSOUND = derive(_KINETICS400, {"steps": 70_000})
+
+# 9,537 training clips of split 1, half of the classes with sound: each is drawn from often, and the bank is small.
+_UCF101 = derive(
+    _SMALL, {"steps": 45_000, "batch_size": 128, "samples_per_row": 4, "loss": {"bank_min_fill": 2048}}
+)
+
+RECIPES: dict[str, Values] = {
+    "tiny": _TINY,
+    "small": _SMALL,
+    "kinetics400": _KINETICS400,
+    "vggsound": _VGGSOUND,
+    "ucf101": _UCF101,
+}
 
 
 def get(name: str) -> dict[str, Any]:
-    """The config values of a recipe; raises `CallError` for an unknown name."""
-    if name not in RECIPES:
-        known = ", ".join(RECIPES)
-        raise CallError(f"unknown recipe '{name}' (known: {known})", code="unknown_recipe", key="recipe")
-    return RECIPES[name]
+    """The config values of `RECIPE` or `RECIPE+SWITCH…`; raises `CallError` for an unknown name."""
+    recipe, *switches = name.split("+")
+    values = dict(_known(RECIPES, recipe, "recipe"))
+    for switch in switches:
+        values = derive(values, _known(SWITCHES, switch, "switch"))
+    return values
+
+
+def _known(table: Mapping[str, Values], name: str, what: str) -> Values:
+    if name not in table:
+        raise CallError(
+            f"unknown {what} '{name}' (known: {', '.join(table)})", code=f"unknown_{what}", key="recipe"
+        )
+    return table[name]

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from chronav.errors import JobError
 from trainer.batch import Batch
 from trainer.config import PretrainConfig
-from trainer.contrast import Pool
 from trainer.dist import all_sum, gather_objects, world_size
 from trainer.learner import Learner
 from trainer.losses.term import Term
