@@ -52,7 +52,9 @@ def ingest(
 @app.command()
 def pretrain(
     overrides: Overrides = None,
-    table: Annotated[list[str], typer.Option(help="a clip table; repeat for several")] = ...,  # type: ignore[assignment]
+    table: Annotated[
+        list[str], typer.Option(help="a clip table; repeat for several, each T or each T=WEIGHT")
+    ] = ...,  # type: ignore[assignment]
     out: Annotated[str, typer.Option(help="folder of the run: checkpoints and export")] = ...,  # type: ignore[assignment]
     recipe: Annotated[
         str,

@@ -37,5 +37,13 @@ class JobError(ChronavError):
     """The job failed (exit code 1)."""
 
 
+class Stopped(KeyboardInterrupt):
+    """Asked to stop by a signal, and stopped in good order (exit code 128 + its number, as shells have it)."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.exit_code = 128 + signal_number
+
+
 def _rebuild(cls: type, message: str, code: str, key: str | None, path: str | None) -> ChronavError:
     return cls(message, code=code, key=key, path=path)

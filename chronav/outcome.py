@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chronav.errors import ChronavError
+from chronav.errors import ChronavError, Stopped
 
 Outcome = dict[str, Any]
 
@@ -20,7 +20,7 @@ def run_command(
     as_json: bool,
     go_on: str = "run the same command again to go on",
 ) -> int:
-    """Run a job, report its outcome on stdout and return the exit code (0, 1, 2, or 130 for Ctrl-C).
+    """Run a job, report its outcome on stdout and return the exit code (0, 1, 2; 130 for Ctrl-C, 143 for SIGTERM).
 
     `go_on` is what to tell a user who interrupted it.
     """
@@ -28,9 +28,10 @@ def run_command(
         outcome = job()
     except ChronavError as error:
         return report_error(_as_raised(error), as_json)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         message = f"interrupted; state is safe, {go_on}"
-        return _fail({"code": "interrupted", "message": message}, as_json, 130)
+        exit_code = stop.exit_code if isinstance(stop, Stopped) else 130
+        return _fail({"code": "interrupted", "message": message}, as_json, exit_code)
     except Exception as error:
         traceback.print_exc()
         message = f"{type(error).__name__}: {error}"

@@ -16,6 +16,9 @@ from trainer.config import PretrainConfig
 from trainer.sample import Sample
 from trainer.speeds import A1, A2, V1, V2
 
+DIGEST_RANGE = 2**40
+"""Digests of samples are numbers below this: sums of thousands of them fit int64, and each a float64 exactly."""
+
 
 @dataclass
 class ClipLabels:
@@ -56,6 +59,10 @@ class Batch:
         """The video clips."""
         return Canvas(self.frames, self.sizes)
 
+    def digest(self) -> int:
+        """Names the batch's samples whatever their order: the sum of a hash of each one's index and clip."""
+        return sum(map(sample_digest, self.index.tolist(), self.clip_ids))
+
     def to(self, device: torch.device) -> Batch:
         """The batch with all tensors on `device`."""
 
@@ -76,6 +83,11 @@ def video_key(video_id: str) -> int:
     """A signed 64-bit hash that names a video in masks and memory banks."""
     digest = hashlib.blake2b(video_id.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
+
+
+def sample_digest(index: int, clip_id: str) -> int:
+    """A hash of one sample, below DIGEST_RANGE."""
+    return int.from_bytes(hashlib.blake2b(f"{index}:{clip_id}".encode(), digest_size=5).digest(), "big")
 
 
 def collate(samples: Sequence[Sample], config: PretrainConfig) -> Batch:

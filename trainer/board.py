@@ -1,4 +1,4 @@
-"""Where rank 0 shows how far training is, and the driver looks."""
+"""Where rank 0 shows how far training is, and the driver looks and asks it to stop."""
 
 from __future__ import annotations
 
@@ -15,10 +15,19 @@ class Board:
         self._step = 0
         self._note = ""
         self._outcome: dict[str, Any] | None = None
+        self._stop = False
 
     def post(self, step: int, note: str) -> None:
         """Show a step."""
         self._step, self._note = step, note
+
+    def ask_to_stop(self) -> None:
+        """Ask the workers to save and to stop."""
+        self._stop = True
+
+    def stop_asked(self) -> bool:
+        """Whether the workers are asked to save and to stop."""
+        return self._stop
 
     def finish(self, outcome: dict[str, Any]) -> None:
         """Leave what the run came to."""
@@ -31,6 +40,32 @@ class Board:
     def outcome(self) -> dict[str, Any] | None:
         """What the run came to, once it has ended."""
         return self._outcome
+
+
+class StopListener:
+    """On rank 0: asks the board once a second, from a thread, so that no step waits for the answer."""
+
+    def __init__(self, board: Any) -> None:
+        self._board = board
+        self._asked, self._closed = threading.Event(), threading.Event()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def asked(self) -> bool:
+        """Whether the driver has asked for a stop."""
+        return self._asked.is_set()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._closed.set()
+
+    def _listen(self) -> None:
+        import ray
+
+        while not self._closed.wait(1.0):
+            if ray.get(self._board.stop_asked.remote()):
+                self._asked.set()
+                return
 
 
 class Watcher:

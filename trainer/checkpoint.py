@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ _FREE_KEYS = {
     "heldout_every",
     "heldout_draws",
     "max_failures",
+    "compile",
 }
 
 
@@ -37,7 +38,7 @@ class Progress(Config):
     step: int
     config_digest: str
     data: tuple[str, ...] = Field(
-        strict=False, description="tables with versions, and what was kept out of them"
+        strict=False, description="tables with versions and weights, and what was kept out of them"
     )
     losses: dict[str, float] = Field(default_factory=dict, description="last logged values")
     mlflow_run_id: str | None = None
@@ -48,18 +49,34 @@ def digest(config: Config) -> str:
     return config.digest([name for name in type(config).model_fields if name not in _FREE_KEYS])
 
 
-def save(folder: Path, learner: Learner, progress: Progress) -> None:
-    """Write the state into `folder`; the progress file comes last, so that a folder with one is whole."""
-    torch.save({name: part.state_dict() for name, part in _parts(learner).items()}, folder / TENSORS)
-    (folder / PROGRESS).write_text(progress.model_dump_json())
+def snapshot(learner: Learner) -> dict[str, Any]:
+    """A copy of the whole state in main memory, which later steps do not touch."""
+    return {name: _copied(part.state_dict()) for name, part in _parts(learner).items()}
 
 
-def load(folder: Path, learner: Learner, device: torch.device) -> Progress:
-    """Put the state of `folder` back into the networks, the banks and the optimiser."""
-    state: dict[str, Any] = torch.load(folder / TENSORS, map_location=device, weights_only=True)
+def _copied(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
+
+
+def write(folder: str, state: dict[str, Any], progress: Progress) -> None:
+    """Write a snapshot into `folder` (local or URL); the progress file comes last: a folder with one is whole."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    storage.write_bytes(storage.join(folder, TENSORS), buffer.getvalue())
+    storage.write_bytes(storage.join(folder, PROGRESS), progress.model_dump_json().encode())
+
+
+def load(folder: str, learner: Learner, device: torch.device) -> Progress:
+    """Put the state of `folder` (local or URL) back into the networks, the banks and the optimiser."""
+    data = io.BytesIO(storage.read_bytes(storage.join(folder, TENSORS)))
+    state: dict[str, Any] = torch.load(data, map_location=device, weights_only=True)
     for name, part in _parts(learner).items():
         part.load_state_dict(state[name])
-    return read_progress(str(folder))
+    return read_progress(folder)
 
 
 def _parts(learner: Learner) -> dict[str, Any]:
@@ -72,6 +89,11 @@ def read_progress(folder: str) -> Progress:
     if not storage.is_file(file):
         raise CallError(f"there is no checkpoint in '{folder}'", code="missing_checkpoint", path=folder)
     return validate(Progress, json.loads(storage.read_bytes(file)))
+
+
+def name_of(step: int) -> str:
+    """The folder of a step's checkpoint within the run's: saved again after a resume, it takes its own place."""
+    return f"checkpoint_{step:08d}"
 
 
 def latest(run_folder: str) -> str | None:

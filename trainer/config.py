@@ -178,6 +178,9 @@ class PretrainConfig(Config):
     momentum: float = Field(
         0.996, ge=0, le=1, description="of the momentum model at the start; 1 at the end, by cosine"
     )
+    export_weights: Literal["online", "momentum"] = Field(
+        "online", description="which encoders are exported: the trained ones, or their moving average"
+    )
     grad_clip: float = Field(1.0, gt=0, description="largest gradient norm")
     accumulate: int = Field(
         1, ge=1, description="micro-batches that a worker cuts its part of a batch into, to save memory"

@@ -28,6 +28,15 @@ def all_sum(value: Tensor) -> Tensor:
     return total
 
 
+def agreed(flag: bool, device: torch.device) -> bool:
+    """Rank 0's flag, on every worker."""
+    if world_size() == 1:
+        return flag
+    told = torch.tensor([flag], dtype=torch.int32, device=device)
+    dist.broadcast(told, src=0)
+    return bool(told)
+
+
 def gather_rows(rows: Tensor) -> Tensor:
     """The rows of all workers in worker order; gradients flow back to their owners. (n, ...) -> (sum n, ...)
 

@@ -24,7 +24,6 @@ from chronav.errors import CallError
 from trainer.augment import Canvas, apply_video, plain_video
 from trainer.config import AudioConfig, Norm, VideoConfig
 from trainer.encoders import build_audio_encoder, build_video_encoder
-from trainer.model import AudioVisualModel
 from trainer.sound import LogMel, speed_up
 
 WEIGHTS, CONFIG, SEEN = "encoder.safetensors", "config.json", "seen_videos.parquet"
@@ -36,6 +35,9 @@ class ExportedTable(Config):
 
     path: str
     version: int
+    weight: float | None = Field(
+        None, description="relative share of an epoch's samples, where mixed by weight"
+    )
 
 
 class ExportConfig(Config):
@@ -199,12 +201,10 @@ def load_export(path: str) -> Export:
         raise CallError(f"the export at '{path}' is broken: {line}", code="bad_export", path=path) from error
 
 
-def write_export(
-    path: str, model: AudioVisualModel, config: ExportConfig, seen: Mapping[str, str | None]
-) -> None:
+def write_export(path: str, model: nn.Module, config: ExportConfig, seen: Mapping[str, str | None]) -> None:
     """Write an export folder; the config comes last, so that a folder with a config is whole.
 
-    `seen`: ids of the videos trained on -> sha256 of their source files.
+    `model` has `video_encoder` and `audio_encoder`. `seen`: ids of the videos trained on -> sha256 of their files.
     """
     encoders = ("video_encoder.", "audio_encoder.")
     state = {name: value for name, value in model.state_dict().items() if name.startswith(encoders)}

@@ -18,7 +18,8 @@ from chronav.cluster import quiet_ray_data
 from pipelines.table import RowGroup, read_row_group
 from trainer.batch import Batch, collate
 from trainer.config import PretrainConfig
-from trainer.plan import Piece, Shape, TrainGroup, worker_pieces
+from trainer.plan import Piece, Plan
+from trainer.reads import TrainGroup
 from trainer.sample import Sample, StoredRow, decode_audio, make_sample
 
 _COLUMNS = [
@@ -35,11 +36,6 @@ _COLUMNS = [
 _LEAST_A_ROUND = 8
 # A task of its own for a handful of samples would cost more than the samples.
 _LEAST_SAMPLES_A_JOB = 64
-
-
-def shape_of(config: PretrainConfig) -> Shape:
-    """How this run's lanes make batches."""
-    return Shape(config.lanes, config.batch_size, config.window_row_groups, config.samples_per_row)
 
 
 def stored_row(table: pa.Table, row: int) -> StoredRow:
@@ -103,7 +99,7 @@ def decode_pieces(
     return [
         (piece.lane, make_sample(*opened(piece.groups[group], row), index, config, sample_rate))
         for piece in pieces
-        for group, row, index in piece.samples
+        for group, row, index in piece.samples.tolist()
     ]
 
 
@@ -113,7 +109,7 @@ def decode_heldout(
     """Held-out samples of one row group: `heldout_draws` a row, the target pair going round, no augmentation."""
     table = read_row_group(group.group, _COLUMNS)
     samples = []
-    for number, row in enumerate(group.rows):
+    for number, row in enumerate(group.rows.tolist()):
         stored = stored_row(table, row)
         sound = decode_audio(stored, sample_rate)
         for draw in range(config.heldout_draws):
@@ -124,7 +120,7 @@ def decode_heldout(
 
 
 def train_batches(
-    groups: Sequence[TrainGroup],
+    plan: Plan,
     config: PretrainConfig,
     sample_rate: int,
     rank: int,
@@ -134,14 +130,13 @@ def train_batches(
 
     The same samples come in the same order whatever the timing, the number of workers or the step begun at.
     """
-    shape = shape_of(config)
     each = config.lanes // config.workers
     lanes = range(rank * each, (rank + 1) * each)
-    pieces = worker_pieces(groups, config.seed, shape, lanes, first_step, config.steps)
+    pieces = plan.pieces(lanes, first_step, config.steps)
     jobs = (pickle.dumps(bundle) for bundle in bundles(pieces))
     rows = _stream(jobs, _DecodePieces(config, sample_rate), a_round=max(each, _LEAST_A_ROUND))
     part = config.batch_size // config.workers // config.accumulate
-    for samples in assemble(rows, lanes, shape.per_lane):
+    for samples in assemble(rows, lanes, plan.shape.per_lane):
         yield [collate(samples[i : i + part], config) for i in range(0, max(len(samples), 1), part)]
 
 

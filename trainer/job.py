@@ -8,14 +8,17 @@ from typing import Any
 
 from chronav import storage, tracking
 from chronav.cluster import connected
-from chronav.errors import CallError, ChronavError, JobError
+from chronav.errors import CallError
 from trainer import checkpoint
-from trainer.board import Board, Watcher
+from trainer.board import Board
 from trainer.config import PretrainConfig
 from trainer.export import ExportConfig, ExportedTable
+from trainer.fit import fit
+from trainer.mixture import parse_tables
 from trainer.preflight import check, check_norm, cluster_gpus
-from trainer.tables import Exclusion, TrainingData, select_rows
-from trainer.worker import WorkerJob, train_worker
+from trainer.scan import Exclusion
+from trainer.tables import TrainingData, select_rows
+from trainer.worker import WorkerJob
 
 
 def pretrain(
@@ -28,22 +31,37 @@ def pretrain(
 ) -> dict[str, Any]:
     """Pre-train on clip tables into the folder `out`; returns the outcome (architecture page, `pretrain`).
 
+    `tables`: each `T`, or each `T=WEIGHT`: its relative share of the samples of an epoch.
     `resume`: `no` (an existing folder is refused), `auto` (go on from its latest checkpoint, or begin), or the
     folder of a checkpoint to begin from. Raises `CallError` for a wrong call, `JobError` for a failed run.
     """
     began = time.monotonic()
     out = storage.absolute(out)
+    paths, weights = parse_tables(tables)
     exclusions = [Exclusion.parse(text) for text in exclude]
     start = _starting_point(out, resume, config)
-    data = select_rows([storage.absolute(table) for table in tables], config, exclusions)
+    data = select_rows([storage.absolute(path) for path in paths], config, exclusions, weights)
     check(data, config)
     if start is not None:
         _check_same_data(start, _data_id(data, exclude))
     with connected(min_cpus=config.workers + 2):
+        import ray
+
         check_norm(config, cluster_gpus())
         run = _start_run(data, out, config, recipe, exclude, start)
         try:
-            outcome = _fit(data, out, config, recipe, exclude, start, run)
+            job = WorkerJob(
+                config,
+                data,
+                out,
+                _export_config(data, config, recipe, exclude, run.run_id),
+                start,
+                _data_id(data, exclude),
+                run.uri,
+                run.run_id,
+                ray.remote(num_cpus=0)(Board).remote(),
+            )
+            outcome = fit(job)
             version = run.register(tracking.REGISTERED_MODEL, storage.join(out, "export"))
             run.tags({"chronav.model_version": f"{tracking.REGISTERED_MODEL}/{version}"})
         except BaseException as error:
@@ -59,7 +77,7 @@ def pretrain(
         "mlflow_run_id": run.run_id,
         "model_version": f"{tracking.REGISTERED_MODEL}/{version}",
         "heldout_videos": data.heldout_videos,
-        "train_videos": len(data.train_videos),
+        "train_videos": data.train_videos.num_rows,
         "excluded_segments": data.excluded_rows,
         "seconds": time.monotonic() - began,
     }
@@ -90,8 +108,7 @@ def _starting_point(out: str, resume: str, config: PretrainConfig) -> str | None
 
 def _data_id(data: TrainingData, exclude: Sequence[str]) -> tuple[str, ...]:
     """Names what a run learns from: the plan of samples and the list of seen videos depend on nothing else."""
-    tables = [f"{source.path}@{source.version}" for source in data.sources]
-    return (*tables, *(f"without {text}" for text in sorted(exclude)))
+    return (*map(str, data.sources), *(f"without {text}" for text in sorted(exclude)))
 
 
 def _check_same_data(start: str, data_id: tuple[str, ...]) -> None:
@@ -113,59 +130,11 @@ def _start_run(
     start: str | None,
 ) -> tracking.Run:
     known = checkpoint.read_progress(start).mlflow_run_id if start else None
-    tables = ", ".join(f"{source.path}@{source.version}" for source in data.sources)
+    tables = ", ".join(map(str, data.sources))
     tags = {"chronav.tables": tables, "chronav.out": out, "chronav.export": storage.join(out, "export")}
     run = tracking.Run.start("pretrain", storage.join(recipe, out.rpartition("/")[2]), tags, known)
     run.params(config.model_dump() | {"recipe": recipe, "tables": tables, "exclude": ", ".join(exclude)})
     return run
-
-
-def _fit(
-    data: TrainingData,
-    out: str,
-    config: PretrainConfig,
-    recipe: str,
-    exclude: Sequence[str],
-    start: str | None,
-    run: tracking.Run,
-) -> dict[str, Any]:
-    """Run Ray Train on the connected Ray; returns what rank 0 left on the board."""
-    import ray
-    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
-
-    board = ray.remote(num_cpus=0)(Board).remote()
-    job = WorkerJob(
-        config,
-        data,
-        storage.join(out, "export"),
-        _export_config(data, config, recipe, exclude, run.run_id),
-        start,
-        _data_id(data, exclude),
-        run.uri,
-        run.run_id,
-        board,
-    )
-    trainer = TorchTrainer(
-        train_worker,
-        train_loop_config={"job": job},
-        scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=cluster_gpus() >= config.workers),
-        run_config=RunConfig(
-            name=out.rpartition("/")[2],
-            storage_path=storage.parent(out),
-            checkpoint_config=CheckpointConfig(num_to_keep=config.keep_checkpoints),
-            failure_config=FailureConfig(max_failures=config.max_failures),
-        ),
-    )
-    with Watcher(board, config.steps):
-        try:
-            trainer.fit()
-        except ray.train.TrainingFailedError as error:
-            raise _failure(error) from error
-    outcome = ray.get(board.outcome.remote())
-    if outcome is None:
-        raise JobError("training ended without an outcome", code="no_outcome")
-    return outcome
 
 
 def _export_config(
@@ -181,20 +150,7 @@ def _export_config(
         recipe=recipe,
         steps=config.steps,
         seed=config.seed,
-        tables=tuple(ExportedTable(path=s.path, version=s.version) for s in data.sources),
+        tables=tuple(ExportedTable(path=s.path, version=s.version, weight=s.weight) for s in data.sources),
         excluded=tuple(exclude),
         mlflow_run_id=run_id,
     )
-
-
-def _failure(error: BaseException) -> ChronavError:
-    """The worker's own error where it is one of ours, else one line of what Ray says."""
-    seen: list[BaseException] = [error]
-    while seen:
-        current = seen.pop()
-        if isinstance(current, ChronavError):
-            return current
-        failures = getattr(current, "worker_failures", None) or {}
-        seen += [e for e in (*failures.values(), getattr(current, "cause", None), current.__cause__) if e]
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return JobError(f"training failed: {lines[-1] if lines else error!r}", code="training_failed")

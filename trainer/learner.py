@@ -39,6 +39,13 @@ class Learner:
         wrapped = nn.parallel.DistributedDataParallel(model) if world_size() > 1 else model
         return cls(model, wrapped, contrast, log_mel, make_optimiser(model, config))
 
+    def exported(self) -> nn.Module:
+        """The network whose encoders a run leaves: the trained one, or its moving average."""
+        if self.contrast.config.export_weights == "online":
+            return self.model
+        assert self.contrast.momentum is not None  # the config sees to it
+        return self.contrast.momentum
+
 
 def _compile(model: AudioVisualModel, contrast: Contrast) -> None:
     """Compile the encoders in place: their weights keep their names, so checkpoints do not change."""

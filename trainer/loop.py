@@ -9,8 +9,9 @@ from typing import Protocol
 
 import torch
 
-from trainer.batch import Batch
+from trainer.batch import DIGEST_RANGE, Batch
 from trainer.config import PretrainConfig
+from trainer.dist import all_sum
 from trainer.learner import Learner
 from trainer.optimiser import learning_rate
 from trainer.step import Stepped, optimise
@@ -26,7 +27,10 @@ class Hooks(Protocol):
         """Every `heldout_every` steps and after the last."""
 
     def save(self, step: int) -> None:
-        """Every `checkpoint_every` steps and after the last."""
+        """Every `checkpoint_every` steps, after the last, and before a stop."""
+
+    def stop_wanted(self, step: int) -> bool:
+        """Whether to save and to stop after this step; the same answer on every worker."""
 
 
 @dataclass
@@ -38,18 +42,23 @@ class Meter:
     waited: float = 0.0
     since: float = field(default_factory=time.monotonic)
     steps: int = 0
+    samples: int = 0  # sum of the digests of the samples seen
 
     def add(self, name: str, value: float, weight: float) -> None:
         """Add a value of a step; terms that counted nothing (weight 0) do not enter the mean."""
         self.sums[name] = self.sums.get(name, 0.0) + value * weight
         self.counts[name] = self.counts.get(name, 0.0) + weight
 
-    def read(self, batch_size: int) -> dict[str, float]:
-        """All means, throughput (samples/s) and the share of time spent waiting for data; then start afresh."""
+    def read(self, batch_size: int, device: torch.device) -> dict[str, float]:
+        """All means, throughput (samples/s), the share of time spent waiting for data, and what names the samples
+        that all workers have seen since the last time; then start afresh. A collective.
+        """
         elapsed = time.monotonic() - self.since
         values = {n: self.sums[n] / count for n, count in self.counts.items() if count > 0}
         values["throughput/samples_per_s"] = self.steps * batch_size / max(elapsed, 1e-9)
         values["throughput/data_wait_share"] = self.waited / max(elapsed, 1e-9)
+        seen = all_sum(torch.tensor(self.samples, dtype=torch.int64, device=device))
+        values["data/samples_digest"] = float(int(seen) % DIGEST_RANGE)
         self.__init__()  # type: ignore[misc]
         return values
 
@@ -61,10 +70,11 @@ def train(
     device: torch.device,
     first_step: int,
     hooks: Hooks,
-) -> None:
-    """Steps first_step .. config.steps - 1; each item of `batches` is a step's micro-batches.
+) -> int:
+    """Steps first_step .. config.steps - 1, or fewer where a stop is wanted; returns how many are done.
 
-    Raises `JobError` where a loss is not finite, naming the step, the term and the clips.
+    Each item of `batches` is this worker's part of a step, in micro-batches. Raises `JobError` where a loss is not
+    finite, naming the step, the term and the clips.
     """
     learner.model.train()
     meter = Meter()
@@ -75,15 +85,20 @@ def train(
         rate = learning_rate(step, config)
         for group in learner.optimiser.param_groups:
             group["lr"] = rate
+        meter.samples += sum(part.digest() for part in batch)
         record(meter, optimise(learner, [part.to(device) for part in batch], config, step))
         done = step + 1
         final = done == config.steps
         if done % config.log_every == 0 or final:
-            hooks.log(done, meter.read(config.batch_size) | {"lr": rate})
+            hooks.log(done, meter.read(config.batch_size, device) | {"lr": rate})
         if done % config.heldout_every == 0 or final:
             hooks.measure(done)
-        if done % config.checkpoint_every == 0 or final:
+        stop = not final and hooks.stop_wanted(done)
+        if done % config.checkpoint_every == 0 or final or stop:
             hooks.save(done)
+        if stop:
+            return done
+    return config.steps
 
 
 def record(meter: Meter, stepped: Stepped) -> None:

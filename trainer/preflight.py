@@ -10,23 +10,23 @@ import torch
 from chronav.errors import CallError
 from chronav.progress import say
 from trainer.config import AudioConfig, PretrainConfig
+from trainer.mixture import row_counts
 from trainer.model import AudioVisualModel
-from trainer.plan import lane_length
+from trainer.reads import table_rows
 from trainer.sound import LogMel
 from trainer.tables import TrainingData
 
 
 def check(data: TrainingData, config: PretrainConfig) -> None:
     """Say what there is to train on; raises `CallError` where it or this machine does not fit the config."""
-    from trainer.input import shape_of  # which imports Ray
-
     segments = sum(len(group.rows) for group in data.train)
-    if lane_length(data.train, shape_of(config)) == 0:
+    if data.plan(config).lane_length == 0:
         raise CallError(
             f"config key 'lanes': {segments} training segments are too few for {config.lanes} lanes",
             code="bad_value",
             key="lanes",
         )
+    shares = _shares(data)
     if data.sample_rate:
         _check_sound(config.audio, data.sample_rate)
     if not _joins_cluster():
@@ -35,15 +35,34 @@ def check(data: TrainingData, config: PretrainConfig) -> None:
     with torch.device("meta"):
         AudioVisualModel(config)
     say(
-        f"pretrain: {segments} segments of {len(data.train_videos)} videos to train on, "
+        f"pretrain: {segments} segments of {data.train_videos.num_rows} videos to train on, "
         f"{data.heldout_videos} videos held out, {data.excluded_rows} segments excluded, "
         f"{data.short_rows} too short"
     )
+    for line in shares:
+        say(f"pretrain: {line}")
     if config.warmup_steps > config.steps:
         say(
             f"pretrain: warm-up ({config.warmup_steps} steps) outlasts the run ({config.steps}): "
             "the learning rate never reaches its peak"
         )
+
+
+def _shares(data: TrainingData) -> list[str]:
+    """What each table's weight comes to, a line each; raises `CallError` for a weight that takes no segment."""
+    if data.weights is None:
+        return []
+    lines = []
+    rows = table_rows(data.train, len(data.sources))
+    for source, own, taken in zip(data.sources, rows, row_counts(rows, data.weights), strict=True):
+        if not (own and taken):
+            why = "is too small for one segment an epoch" if own else "finds no segment to train on"
+            raise CallError(
+                f"the weight {source.weight:g} of table '{source.path}' {why}", code="bad_value", key="table"
+            )
+        share, times = taken / sum(rows), taken / own
+        lines.append(f"{share:.1%} of an epoch from {source.path}: its {own} segments {times:.3g} times each")
+    return lines
 
 
 def _check_sound(audio: AudioConfig, sample_rate: int) -> None:

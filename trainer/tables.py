@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import soundfile
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from chronav.errors import CallError
-from pipelines.table import RowGroup, open_table, read_row_group, row_groups
+from pipelines.table import open_table, row_groups
 from trainer.config import PretrainConfig
-from trainer.plan import TrainGroup
+from trainer.plan import Plan, Shape
+from trainer.reads import TrainGroup
+from trainer.scan import Exclusion, Scan, ScannedGroup
 
-_COLUMNS = [
-    "video_id",
-    "group",
-    "splits",
-    "fps",
-    "height",
-    "width",
-    "n_frames",
-    "audio_valid_start_s",
-    "audio_valid_end_s",
-    "source_sha256",
-]
 _HASH_RANGE = 2**32
-
-
-@dataclass(frozen=True)
-class Exclusion:
-    """`ucf101/1=test`: rows whose official split `ucf101/1` is `test` are not used at all."""
-
-    split: str
-    value: str
-
-    @classmethod
-    def parse(cls, text: str) -> Exclusion:
-        """From the command line; raises `CallError`."""
-        split, sign, value = text.partition("=")
-        if not (sign and split and value):
-            raise CallError(f"--exclude wants SPLIT=NAME, got '{text}'", code="bad_value", key="exclude")
-        return cls(split, value)
 
 
 @dataclass(frozen=True)
@@ -51,6 +25,13 @@ class Source:
 
     path: str
     version: int
+    weight: float | None = (
+        None  # its relative share of an epoch's samples; None: its rows count like all others
+    )
+
+    def __str__(self) -> str:
+        weight = "" if self.weight is None else f"={self.weight!r}"
+        return f"{self.path}@{self.version}{weight}"
 
 
 @dataclass(frozen=True)
@@ -59,8 +40,8 @@ class TrainingData:
 
     sources: tuple[Source, ...]
     train: tuple[TrainGroup, ...]
-    heldout: tuple[TrainGroup, ...]
-    train_videos: dict[str, str | None]  # id -> sha256 of the source file
+    heldout: tuple[TrainGroup, ...]  # weights are not for these
+    train_videos: pa.Table  # video_id, source_sha256: each video once, sorted
     heldout_videos: int
     excluded_rows: int
     short_rows: int
@@ -68,46 +49,72 @@ class TrainingData:
     short_side: int
     sample_rate: int  # 0 where no segment has sound
 
-    def epoch_samples(self, config: PretrainConfig) -> int:
-        """Samples of one epoch."""
-        return sum(len(group.rows) for group in self.train) * config.samples_per_row
+    @property
+    def weights(self) -> tuple[float, ...] | None:
+        """Relative shares of the tables in an epoch; None where they are not mixed by weight."""
+        given = tuple(source.weight for source in self.sources if source.weight is not None)
+        return given or None
 
+    def plan(self, config: PretrainConfig) -> Plan:
+        """The order of samples of a run on this data."""
+        shape = Shape(config.lanes, config.batch_size, config.window_row_groups, config.samples_per_row)
+        return Plan(self.train, self.weights, config.seed, shape)
 
-@dataclass(frozen=True)
-class _Row:
-    group: RowGroup
-    index: int
-    video_id: str
-    sha256: str | None
-    unit: str  # what is held out together
-    fps: float
-    short_side: int
-    sound: bool
+    def seen_videos(self) -> dict[str, str | None]:
+        """Ids of the videos trained on -> sha256 of their source files, where known."""
+        ids, sha256 = self.train_videos.columns
+        return dict(zip(ids.to_pylist(), sha256.to_pylist(), strict=True))
 
 
 def select_rows(
-    tables: Sequence[str], config: PretrainConfig, exclude: Sequence[Exclusion] = ()
+    tables: Sequence[str],
+    config: PretrainConfig,
+    exclude: Sequence[Exclusion] = (),
+    weights: Sequence[float] | None = None,
 ) -> TrainingData:
-    """Open the tables and sort their rows; raises `CallError` where nothing is left to train on."""
-    sources, kept = [], []
-    matched = dict.fromkeys(exclude, 0)
-    excluded = short = 0
-    for path in tables:
+    """Open the tables and sort their rows; raises `CallError` where nothing is left to train on.
+
+    `weights`: one a table, if any; held-out rows are not weighted.
+    """
+    scan = Scan(config, exclude)
+    sources = []
+    for number, path in enumerate(tables):
         table = open_table(path)
-        sources.append(Source(path, table.version()))
+        sources.append(Source(path, table.version(), weights[number] if weights else None))
         for group in row_groups(table):
-            for index, row in enumerate(read_row_group(group, _COLUMNS).to_pylist()):
-                splits = dict(row["splits"] or ())
-                hits = [e for e in exclude if splits.get(e.split) == e.value]
-                matched |= {e: matched[e] + 1 for e in hits}
-                if hits:
-                    excluded += 1
-                elif not _long_enough(row, config):
-                    short += 1
-                else:
-                    unit = row["group"] or row["video_id"]
-                    kept.append(_row(group, index, row, unit))
-    unmatched = [e for e, count in matched.items() if count == 0]
+            scan.add(group, number)
+    _check(scan, tables)
+    held = heldout_units(np.concatenate([part.units for part in scan.groups]), config.heldout_fraction)
+    heldout = [np.isin(part.units, held) for part in scan.groups]
+    train = [~mask for mask in heldout]
+    return TrainingData(
+        tuple(sources),
+        _chosen(scan.groups, train),
+        _chosen(scan.groups, heldout),
+        _videos(scan.groups, train),
+        _videos(scan.groups, heldout).num_rows,
+        scan.excluded,
+        scan.short,
+        scan.common_fps(),
+        scan.short_side,
+        scan.sample_rate(),
+    )
+
+
+def heldout_units(hashes: np.ndarray, fraction: float) -> np.ndarray:
+    """The hashes of the units held out, so that a growing table keeps its choice; `hashes`: those of all units.
+
+    At least one is held out where there are two or more.
+    """
+    ranked = np.unique(hashes)
+    held = ranked[ranked < fraction * _HASH_RANGE]
+    if not len(held) and len(ranked) > 1:
+        held = ranked[:1]
+    return held if len(held) < len(ranked) else ranked[: len(ranked) // 2]
+
+
+def _check(scan: Scan, tables: Sequence[str]) -> None:
+    unmatched = scan.unmatched()
     if unmatched:
         text = f"{unmatched[0].split}={unmatched[0].value}"
         raise CallError(
@@ -115,88 +122,28 @@ def select_rows(
             code="bad_value",
             key="exclude",
         )
-    if not kept:
+    if not scan.groups:
         raise CallError(
-            f"nothing to train on in {', '.join(tables)}: {excluded} segments excluded, "
-            f"{short} shorter than one clip",
+            f"nothing to train on in {', '.join(tables)}: {scan.excluded} segments excluded, "
+            f"{scan.short} shorter than one clip",
             code="empty_table",
             path=tables[0],
         )
-    held = heldout_units({row.unit for row in kept}, config.heldout_fraction)
-    train = [row for row in kept if row.unit not in held]
-    return TrainingData(
-        tuple(sources),
-        _grouped(train),
-        _grouped([row for row in kept if row.unit in held]),
-        {row.video_id: row.sha256 for row in sorted(train, key=lambda row: row.video_id)},
-        len({row.video_id for row in kept if row.unit in held}),
-        excluded,
-        short,
-        _common_fps(kept),
-        max(row.short_side for row in kept),
-        _sample_rate(kept),
+
+
+def _chosen(parts: Sequence[ScannedGroup], masks: Sequence[np.ndarray]) -> tuple[TrainGroup, ...]:
+    return tuple(
+        TrainGroup(part.group, part.rows[mask], part.table)
+        for part, mask in zip(parts, masks, strict=True)
+        if mask.any()
     )
 
 
-def heldout_units(units: set[str], fraction: float) -> set[str]:
-    """The units (groups, else videos) held out: by hash, so that a growing table keeps its choice.
-
-    At least one is held out where there are two or more.
-    """
-    ranked = sorted(units, key=_hash)
-    held = {unit for unit in ranked if _hash(unit) < fraction * _HASH_RANGE}
-    if not held and len(ranked) > 1:
-        held = {ranked[0]}
-    return held if len(held) < len(ranked) else set(ranked[: len(ranked) // 2])
-
-
-def _hash(unit: str) -> int:
-    return int.from_bytes(hashlib.blake2b(unit.encode(), digest_size=4).digest(), "big")
-
-
-def _long_enough(row: dict, config: PretrainConfig) -> bool:
-    slowest = config.sampling.speeds[0]
-    if (row["n_frames"] or 0) >= config.video.n_frames * slowest:
-        return True
-    if row["audio_valid_end_s"] is None:
-        return False
-    return row["audio_valid_end_s"] - row["audio_valid_start_s"] >= config.audio.clip_s * slowest
-
-
-def _row(group: RowGroup, index: int, row: dict, unit: str) -> _Row:
-    has_video = bool(row["n_frames"])
-    return _Row(
-        group,
-        index,
-        row["video_id"],
-        row["source_sha256"],
-        unit,
-        row["fps"] if has_video else 0.0,
-        min(row["height"], row["width"]) if has_video else 0,
-        row["audio_valid_end_s"] is not None,
-    )
-
-
-def _grouped(rows: list[_Row]) -> tuple[TrainGroup, ...]:
-    by_group: dict[RowGroup, list[int]] = {}
-    for row in rows:
-        by_group.setdefault(row.group, []).append(row.index)
-    return tuple(TrainGroup(group, tuple(indices)) for group, indices in by_group.items())
-
-
-def _common_fps(rows: list[_Row]) -> float:
-    rates = {row.fps for row in rows if row.fps}
-    if len(rates) > 1:
-        raise CallError(
-            f"the tables are stored at different frame rates: {sorted(rates)}", code="mixed_fps", key="table"
-        )
-    return rates.pop() if rates else 0.0
-
-
-def _sample_rate(rows: list[_Row]) -> int:
-    """The sample rate of the first segment with sound; every row is checked against it when it is read."""
-    for row in rows:
-        if row.sound:
-            audio = read_row_group(row.group, ["audio"]).column("audio")[row.index].as_py()
-            return int(soundfile.info(io.BytesIO(audio)).samplerate)
-    return 0
+def _videos(parts: Sequence[ScannedGroup], masks: Sequence[np.ndarray]) -> pa.Table:
+    """The videos of the chosen rows, each once, sorted by id."""
+    chosen = [(part, pa.array(mask)) for part, mask in zip(parts, masks, strict=True)]
+    ids = pa.chunked_array([part.videos.filter(mask) for part, mask in chosen], pa.string())
+    sha256 = pa.chunked_array([part.sha256.filter(mask) for part, mask in chosen], pa.string())
+    rows = pa.table({"video_id": ids, "source_sha256": sha256})
+    first = rows.group_by("video_id", use_threads=False).aggregate([("source_sha256", "first")])
+    return first.rename_columns(["video_id", "source_sha256"]).take(pc.sort_indices(first["video_id"]))

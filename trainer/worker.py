@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import torch
 
+from chronav import storage
+from chronav.errors import JobError
 from chronav.tracking import Run
 from trainer import checkpoint
+from trainer.board import StopListener
 from trainer.config import PretrainConfig
-from trainer.dist import rank
+from trainer.dist import agreed, rank
 from trainer.export import ExportConfig, write_export
 from trainer.heldout import heldout_accuracies
 from trainer.input import heldout_batches, train_batches
 from trainer.learner import Learner
 from trainer.loop import train
 from trainer.tables import TrainingData
+
+# Steps between looks for nodes that are about to be taken away; each look is a round of messages.
+_LOOK_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,10 @@ class WorkerJob:
 
     config: PretrainConfig
     data: TrainingData
-    export_path: str
+    out: str  # the run's folder: checkpoints and export
     export: ExportConfig
     start_from: str | None  # a checkpoint folder to begin with, where Ray Train has none of its own
-    data_id: tuple[str, ...]  # tables with versions, and what was kept out of them
+    data_id: tuple[str, ...]  # tables with versions and weights, and what was kept out of them
     mlflow_uri: str
     mlflow_run_id: str
     board: Any
@@ -49,28 +54,42 @@ def train_worker(loop_config: dict[str, Any]) -> None:
     torch.set_flush_denormal(True)
     device = ray.train.torch.get_device()
     sound = job.data.sample_rate
-    learner = Learner.build(config, sound, job.data.epoch_samples(config), device)
+    plan = job.data.plan(config)
+    learner = Learner.build(config, sound, plan.epoch_samples, device)
     restored = _restore(job, learner, device)
     first_step = restored.step if restored else 0
     hooks = WorkerHooks(job, learner, device, restored)
-    batches = train_batches(job.data.train, config, sound, rank(), first_step)
-    train(learner, batches, config, device, first_step, hooks)
-    hooks.close()
+    batches = train_batches(plan, config, sound, rank(), first_step)
+    try:
+        reached = train(learner, batches, config, device, first_step, hooks)
+    except JobError as error:
+        if error.code != "not_finite":
+            raise
+        # All workers found the same and end in good order: Ray would start anew what fails again.
+        hooks.finish({"error": error.as_dict()})
+        return
+    if reached < config.steps:
+        hooks.finish({"stopped_at": reached})
+    else:
+        hooks.close()
 
 
 def _restore(job: WorkerJob, learner: Learner, device: torch.device) -> checkpoint.Progress | None:
-    """Put the latest state back, if there is one; where it stood."""
+    """Put the latest state back, if there is one; where it stood.
+
+    After a lost worker that is Ray Train's; after a lost driver it may be one that Ray had not yet noted.
+    """
     import ray.train
 
     own = ray.train.get_checkpoint()
+    known = [job.start_from] if job.start_from else []
     if own is not None:
-        with own.as_directory() as folder:
-            return checkpoint.load(Path(folder), learner, device)
-    if job.start_from is not None:
-        given = ray.train.Checkpoint(job.start_from)
-        with given.as_directory() as folder:
-            return checkpoint.load(Path(folder), learner, device)
-    return None
+        known.append(storage.join(job.out, PurePosixPath(own.path).name))
+    if not known:
+        return None
+    return checkpoint.load(
+        max(known, key=lambda folder: checkpoint.read_progress(folder).step), learner, device
+    )
 
 
 class WorkerHooks:
@@ -88,6 +107,8 @@ class WorkerHooks:
         self.losses: dict[str, float] = dict(restored.losses) if restored else {}
         self.accuracies: dict[str, dict[str, Any]] = {}
         self.run = Run(job.mlflow_uri, job.mlflow_run_id) if rank() == 0 else None
+        self.listener = StopListener(job.board) if rank() == 0 else None
+        self.preempted = False
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
         """To MLflow and to the driver's progress bar."""
@@ -121,13 +142,27 @@ class WorkerHooks:
         }
         self.run.metrics(flat, step)
 
-    def save(self, step: int) -> None:
-        """A checkpoint, written by rank 0; `report` is a barrier for all workers."""
+    def stop_wanted(self, step: int) -> bool:
+        """Whether to save and to stop after `step`; the same on every worker.
+
+        A node that is about to be taken away is saved before, and training goes on until it is.
+        """
         import ray.train
 
-        metrics = {"step": step}
+        if step % _LOOK_EVERY == 0 and not self.preempted:
+            self.preempted = ray.train.get_preemption_info() is not None
+            if self.preempted:
+                self.save(step)
+        return agreed(self.listener is not None and self.listener.asked, self.device)
+
+    def save(self, step: int) -> None:
+        """A checkpoint, written by rank 0 while training goes on; `report` is a barrier for all workers."""
+        import ray.train
+        from ray.train import Checkpoint, CheckpointUploadMode
+
+        metrics, name = {"step": step}, checkpoint.name_of(step)
         if rank() != 0:
-            ray.train.report(metrics)
+            ray.train.report(metrics, checkpoint_dir_name=name)
             return
         progress = checkpoint.Progress(
             step=step,
@@ -136,22 +171,38 @@ class WorkerHooks:
             losses=self.losses,
             mlflow_run_id=self.job.mlflow_run_id,
         )
-        with tempfile.TemporaryDirectory() as folder:
-            checkpoint.save(Path(folder), self.learner, progress)
-            ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
+        state = checkpoint.snapshot(self.learner)
+
+        def write(target: Checkpoint, _: str) -> Checkpoint:
+            checkpoint.write(storage.join(self.job.out, name), state, progress)
+            return target
+
+        ray.train.report(
+            metrics,
+            checkpoint=Checkpoint(storage.join(self.job.out, name)),
+            checkpoint_dir_name=name,
+            checkpoint_upload_mode=CheckpointUploadMode.ASYNC,
+            checkpoint_upload_fn=write,
+            delete_local_checkpoint_after_upload=False,
+        )
 
     def close(self) -> None:
         """The export and the outcome."""
-        import ray
-
         if not self.accuracies:  # resumed after the last step: nothing was trained, so nothing was measured
             self.measure(self.first_step)
-        if self.run is None:
-            return
-        write_export(self.job.export_path, self.learner.model, self.job.export, self.job.data.train_videos)
-        outcome = {
-            "resumed_from_step": self.first_step,
-            "losses": self.losses,
-            "accuracies": self.accuracies,
-        }
-        ray.get(self.job.board.finish.remote(outcome))
+        if self.run is not None:
+            write_export(
+                storage.join(self.job.out, "export"),
+                self.learner.exported(),
+                self.job.export,
+                self.job.data.seen_videos(),
+            )
+        self.finish({"losses": self.losses, "accuracies": self.accuracies})
+
+    def finish(self, outcome: dict[str, Any]) -> None:
+        """Leave what the run came to on the board."""
+        import ray
+
+        if self.listener is not None:
+            self.listener.close()
+            ray.get(self.job.board.finish.remote({"resumed_from_step": self.first_step, **outcome}))

@@ -66,6 +66,13 @@ BAD_CALLS = {
         "none.yaml",
     ),
     "bad YAML": (["ingest", "media", "--table", "T", "--config", "media/bad.yaml"], "bad_file", "bad.yaml"),
+    "weight that is none": (["pretrain", "--table", "T=0", "--out", "O"], "bad_value", "--table T=0"),
+    "weights for some tables": (
+        ["pretrain", "--table", "T=0.7", "--table", "U", "--out", "O"],
+        "bad_value",
+        "--table U",
+    ),
+    "weight of no table": (["pretrain", "--table", "T=0.7", "--out", "O"], "missing_table", "/T'"),
     "missing folder": (["ingest", "none", "--table", "T"], None, "none"),
     "empty folder": (["ingest", "empty", "--table", "T"], None, "empty"),
 }

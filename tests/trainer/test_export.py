@@ -10,7 +10,7 @@ import torch
 
 from chronav import load_export
 from chronav.errors import CallError
-from trainer.export import CONFIG, SEEN, WEIGHTS, ExportConfig, write_export
+from trainer.export import CONFIG, SEEN, WEIGHTS, ExportConfig, ExportedTable, write_export
 from trainer.model import AudioVisualModel
 
 
@@ -27,7 +27,7 @@ def export(kit, tmp_path) -> Path:
         recipe="tiny",
         steps=1,
         seed=0,
-        tables=(),
+        tables=(ExportedTable(path="/T", version=3, weight=0.7),),
     )
     torch.manual_seed(0)
     write_export(str(tmp_path / "export"), AudioVisualModel(config), about, {"a": "12ab", "b": None})
@@ -36,6 +36,14 @@ def export(kit, tmp_path) -> Path:
 
 def test_it_knows_the_videos_that_it_has_seen_and_their_files(export):
     assert load_export(str(export)).seen_videos() == {"a": "12ab", "b": None}
+
+
+def test_it_knows_the_shares_of_its_tables_and_one_from_before_there_were_any_still_opens(export):
+    assert load_export(str(export)).config.tables[0].weight == 0.7
+    about = json.loads((export / CONFIG).read_text())
+    del about["tables"][0]["weight"]
+    (export / CONFIG).write_text(json.dumps(about))
+    assert load_export(str(export)).config.tables == (ExportedTable(path="/T", version=3),)
 
 
 def test_other_weights_are_other_features(export):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -13,67 +17,127 @@ import torch
 from mlflow import MlflowClient
 
 import chronav
-from chronav.errors import CallError
+from chronav.errors import CallError, Stopped
 from chronav.tracking import Run, tracking_uri
-from trainer import job, preflight
+from trainer import checkpoint, job, preflight
 from trainer.config import HEADS
 from trainer.job import pretrain
+from trainer.scan import Exclusion
 from trainer.tables import select_rows
+
+STEPS = 60
+
+
+def stop_once_begun(out: str) -> None:
+    """Send this process SIGTERM, as a cluster does that takes a machine away, once training logs its steps."""
+    client = MlflowClient(tracking_uri=tracking_uri())
+    for _ in range(6000):
+        time.sleep(0.1)
+        ids = [e.experiment_id for e in client.search_experiments()]
+        runs = client.search_runs(ids, f"tags.`chronav.out` = '{out}'")
+        if runs and "loss/total" in runs[0].data.metrics:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
 
 
 @pytest.fixture(scope="module")
 def trained(kit, number_table, ray_local, tmp_path_factory) -> dict:
-    """A run stopped after 4 of its 8 steps' worth, resumed to the end by `--resume auto`."""
-    out = str(tmp_path_factory.mktemp("runs") / "run")
+    """A run on two tables, stopped by SIGTERM soon after its beginning, and resumed to the end by `--resume auto`."""
+    folder = tmp_path_factory.mktemp("runs")
+    out = str(folder / "run")
+    other = kit.write_table(folder / "other", [kit.row(i) for i in range(21, 25)])
+    tables, exclude = [f"{number_table}=0.7", f"{other}=0.3"], ["toy/1=test"]
     # The fixture is made before the store of the first test is set: name one store for both runs.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.getbasetemp()}/mlflow.db")
         # With momentum keys and banks: what a resumed run has to have back.
-        toy = ["heldout_draws=4", "loss.keys=momentum", "loss.bank_min_fill=4"]
-        first = pretrain([number_table], out, kit.toy_config("steps=4", *toy), "tiny", ["toy/1=test"])
-        second = pretrain(
-            [number_table], out, kit.toy_config("steps=8", *toy), "tiny", ["toy/1=test"], "auto"
-        )
-    return {"out": out, "first": first, "second": second}
+        toy = ["heldout_draws=4", "loss.keys=momentum", "loss.bank_min_fill=4", "checkpoint_every=20"]
+        config = kit.toy_config(f"steps={STEPS}", *toy)
+        stopper = threading.Thread(target=stop_once_begun, args=(out,), daemon=True)
+        stopper.start()
+        with pytest.raises(Stopped) as stopped:
+            pretrain(tables, out, config, "tiny", exclude)
+        stopper.join()
+        left = checkpoint.read_progress(checkpoint.latest(out) or "")
+        second = pretrain(tables, out, config, "tiny", exclude, "auto")
+    data = select_rows([number_table, other], config, [Exclusion.parse(text) for text in exclude], (0.7, 0.3))
+    return {
+        "out": out,
+        "stopped": stopped.value,
+        "left": left,
+        "second": second,
+        "config": config,
+        "data": data,
+        "tables": tables,
+    }
+
+
+def test_sigterm_saves_the_step_that_was_reached(trained):
+    assert trained["stopped"].exit_code == 143
+    assert 2 <= trained["left"].step < STEPS
+    assert trained["second"]["resumed_from_step"] == trained["left"].step
 
 
 def test_the_outcome_holds_what_the_contract_promises(trained):
-    for outcome in (trained["first"], trained["second"]):
-        assert set(outcome) >= {
-            "steps",
-            "samples",
-            "resumed_from_step",
-            "losses",
-            "accuracies",
-            "checkpoint",
-            "export",
-            "mlflow_run_id",
-            "seconds",
-        }
-        assert set(outcome["accuracies"]) == set(HEADS)
-        assert set(outcome["losses"]) == {*HEADS, "vv", "va", "total"}
-        for accuracy in outcome["accuracies"].values():
-            assert accuracy["n"] > 0
-            assert 0 <= accuracy["low"] <= accuracy["value"] <= accuracy["high"] <= 1
-        json.dumps(outcome)
-    assert (trained["first"]["steps"], trained["first"]["samples"]) == (4, 32)
-    bank = torch.load(Path(trained["second"]["checkpoint"], "state.pt"), weights_only=True)["contrast"]
-    # All 8 steps, those before the resume too; 15, half of an epoch's 30 samples, is as much as the bank holds.
-    assert int(bank["banks.v_vv.pushed"]) == 8 * 15
-    assert Path(trained["second"]["checkpoint"]).name.startswith("checkpoint_")
+    outcome = trained["second"]
+    assert set(outcome) >= {
+        "steps",
+        "samples",
+        "resumed_from_step",
+        "losses",
+        "accuracies",
+        "checkpoint",
+        "export",
+        "mlflow_run_id",
+        "seconds",
+    }
+    assert set(outcome["accuracies"]) == set(HEADS)
+    assert set(outcome["losses"]) == {*HEADS, "vv", "va", "total"}
+    for accuracy in outcome["accuracies"].values():
+        assert accuracy["n"] > 0
+        assert 0 <= accuracy["low"] <= accuracy["value"] <= accuracy["high"] <= 1
+    json.dumps(outcome)
+    assert (outcome["steps"], outcome["samples"]) == (STEPS, 8 * STEPS)
+    bank = torch.load(Path(outcome["checkpoint"], "state.pt"), weights_only=True)["contrast"]
+    # All steps, those before the resume too; half of an epoch's samples is as much as the bank holds.
+    half = trained["data"].plan(trained["config"]).epoch_samples // 2
+    assert int(bank["banks.v_vv.pushed"]) == STEPS * min(half, 2 * 8)  # two windows a sample
+    assert Path(outcome["checkpoint"]).name == f"checkpoint_{STEPS:08d}"
+
+
+def test_only_the_latest_checkpoints_are_kept(trained):
+    kept = sorted(path.name for path in Path(trained["out"]).glob("checkpoint_0*"))
+    assert kept == [f"checkpoint_{step:08d}" for step in (STEPS - 20, STEPS)]
 
 
 def test_a_resumed_run_goes_on_in_the_same_mlflow_run(trained):
-    assert trained["first"]["resumed_from_step"] == 0
-    assert trained["second"]["resumed_from_step"] == 4
-    assert trained["second"]["mlflow_run_id"] == trained["first"]["mlflow_run_id"]
+    assert trained["second"]["mlflow_run_id"] == trained["left"].mlflow_run_id
     history = Run(tracking_uri(), trained["second"]["mlflow_run_id"]).history()
-    assert [h["step"] for h in history if "loss/total" in h] == [2, 4, 6, 8]
+    logged = {h["step"] for h in history if "loss/total" in h}
+    begun = trained["left"].step
+    assert set(range(2, STEPS + 1, 2)) <= logged <= {*range(2, STEPS + 1, 2), begun}
     last = history[-1]
     for name in ("lr", "throughput/samples_per_s", "loss/vv", "loss/va", "heldout/order_va_chance"):
         assert name in last, name
     assert {f"loss/{head}" for head in HEADS} <= {name for h in history for name in h}
     assert {f"heldout/{head}" for head in HEADS} <= set(last)
+
+
+def test_weights_are_written_down_and_a_resumed_run_keeps_to_them(trained):
+    params = MlflowClient(tracking_uri=tracking_uri()).get_run(trained["second"]["mlflow_run_id"]).data.params
+    assert params["tables"] == ", ".join(map(str, trained["data"].sources))
+    assert [table.weight for table in chronav.load_export(trained["second"]["export"]).config.tables] == [
+        0.7,
+        0.3,
+    ]
+    for weights in [(0.6, 0.4), (None, None)]:
+        other = [
+            text.rpartition("=")[0] + ("" if weight is None else f"={weight}")
+            for text, weight in zip(trained["tables"], weights, strict=True)
+        ]
+        with pytest.raises(CallError, match=r"was trained on .*=0\.7, .*=0\.3, without .* not on") as caught:
+            pretrain(other, trained["out"], trained["config"], "tiny", ["toy/1=test"], "auto")
+        assert caught.value.code == "data_changed"
 
 
 def test_the_export_is_a_registered_model(trained):
@@ -82,7 +146,6 @@ def test_the_export_is_a_registered_model(trained):
     found = client.get_model_version(name, version)
     assert found.source == trained["second"]["export"]
     assert found.run_id == trained["second"]["mlflow_run_id"]
-    assert int(version) == int(trained["first"]["model_version"].rpartition("/")[2]) + 1
 
 
 def test_the_export_embeds_without_ray_or_the_loop(trained, kit):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -28,6 +27,7 @@ class Recorder:
     logged: dict[int, dict[str, float]] = field(default_factory=dict)
     measured: list[int] = field(default_factory=list)
     saved: list[int] = field(default_factory=list)
+    stop_at: int | None = None
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
         self.logged[step] = metrics
@@ -37,6 +37,9 @@ class Recorder:
 
     def save(self, step: int) -> None:
         self.saved.append(step)
+
+    def stop_wanted(self, step: int) -> bool:
+        return step == self.stop_at
 
 
 def batches(kit, config, steps: int, **row):
@@ -80,19 +83,43 @@ def test_a_run_interrupted_and_resumed_equals_an_undisturbed_one(kit, tmp_path):
     with pytest.raises(StopIteration):  # the stream ends after three steps, as if the worker had died
         train(learner, iter(data[:3]), first, torch.device("cpu"), 0, stopped)
     progress = checkpoint.Progress(step=3, config_digest=checkpoint.digest(config), data=("T@0",))
-    checkpoint.save(Path(tmp_path), learner, progress)
+    checkpoint.write(str(tmp_path), checkpoint.snapshot(learner), progress)
 
     learner = fresh(kit, config)
     with torch.no_grad():
         for value in [*learner.model.parameters(), *learner.contrast.parameters()]:
             value.add_(1.0)
-    assert checkpoint.load(Path(tmp_path), learner, torch.device("cpu")).step == 3
+    assert checkpoint.load(str(tmp_path), learner, torch.device("cpu")).step == 3
     resumed = Recorder()
     train(learner, iter(data[3:]), config, torch.device("cpu"), 3, resumed)
     for step in (4, 5, 6):
         for name, value in resumed.logged[step].items():
             if not name.startswith("throughput"):
                 assert value == pytest.approx(whole.logged[step][name], abs=1e-5), (step, name)
+
+
+def test_a_stop_that_is_wanted_saves_once_and_says_how_far_it_got(kit):
+    config = kit.toy_config()
+    for stop_at, saved in ((2, [2]), (3, [3]), (4, [3, 4]), (6, [3, 6])):
+        recorder = Recorder(stop_at=stop_at)
+        done = train(
+            fresh(kit, config), iter(batches(kit, config, 6)), config, torch.device("cpu"), 0, recorder
+        )
+        assert (done, recorder.saved) == (stop_at, saved)
+        assert bool(recorder.measured) == (stop_at == 6)
+
+
+def test_a_snapshot_is_not_touched_by_later_steps(kit):
+    config = kit.toy_config("loss.keys=momentum")
+    learner = fresh(kit, config)
+    data = batches(kit, config, 2)
+    optimise(learner, data[0], config, 0)
+    state = checkpoint.snapshot(learner)
+    before = {name: value.clone() for name, value in state["model"].items()}
+    step_before = [float(entry["step"]) for entry in state["optimiser"]["state"].values()]
+    optimise(learner, data[1], config, 1)
+    torch.testing.assert_close(state["model"], before)
+    assert [float(entry["step"]) for entry in state["optimiser"]["state"].values()] == step_before
 
 
 def test_the_objective_falls_on_a_batch_seen_again_and_again(kit):
