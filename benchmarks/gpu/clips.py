@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu.shard import MEDIA
-from chronav.cluster import connected
 from chronav.config import build
 from chronav.errors import CallError
 from pipelines.config import IngestConfig
@@ -49,11 +48,10 @@ def sounding_rows(media: Path, tables: Path) -> list[list[Row]]:
     found = [(media / below, layout) for below, layout in KNOWN if (media / below).is_dir()]
     sources = found or [(media, "folder")]
     rows = []
-    with connected():
-        for folder, layout in sources:
-            table = str(tables / folder.relative_to(media.parent).as_posix().replace("/", "-"))
-            ingest(str(folder), table, build(IngestConfig), layout)
-            rows.append(_in_order([row for row in _read(table) if _usable(row)]))
+    for folder, layout in sources:
+        table = str(tables / folder.relative_to(media.parent).as_posix().replace("/", "-"))
+        ingest(str(folder), table, build(IngestConfig), layout)
+        rows.append(_in_order([row for row in _read(table) if _usable(row)]))
     if not any(rows):
         raise CallError(f"'{media}' holds no video with sound", code="empty_source", path=str(media))
     return rows

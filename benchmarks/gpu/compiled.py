@@ -24,6 +24,13 @@ _MEMORY_SHARE = 0.92  # of the device's memory, for the batch that is tried on t
 
 def run(work: Work) -> None:
     """At the eager run's largest batch; then, as time allows, in float32, and at the batch that memory promises."""
+    if work.device.type == "cpu":
+        raise SkipPart("compiling for a CPU takes minutes, and says nothing of a GPU")
+    measure(work)
+
+
+def measure(work: Work) -> None:
+    """The part, whatever the device."""
     if not _has_c_compiler():
         raise SkipPart("torch.compile needs a C compiler, and this machine has none")
     size = int(work.earlier.get("throughput", {}).get("batch") or 0)

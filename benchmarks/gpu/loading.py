@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from benchmarks.gpu.loader import Loader, cores
+from benchmarks.gpu.loader import Loader
+from benchmarks.gpu.machine import cores
 from benchmarks.gpu.settings import config
 from benchmarks.gpu.work import Work
 

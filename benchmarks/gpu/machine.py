@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 from typing import Any
@@ -11,10 +12,14 @@ from typing import Any
 import torch
 import torchvision
 
-from benchmarks.gpu.loader import cores
 from benchmarks.gpu.peaks import peak_flops
 
 NO_DEVICE = "not measured: no CUDA device"
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe(device: str) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from itertools import islice
 import torch
 from torch import nn
 
-from benchmarks.gpu.loader import Loader, cores, heldout_samples
+from benchmarks.gpu.loader import Loader, heldout_samples
+from benchmarks.gpu.machine import cores
 from benchmarks.gpu.retrieval import Probe, recalls
 from benchmarks.gpu.settings import config
 from benchmarks.gpu.work import Work
@@ -28,13 +29,9 @@ _SPEED_MARGIN = 0.95  # of the measured speed: what is planned must be done in t
 _WARM_UP_SHARE = 0.05
 _LEAST_STEPS = 4
 _CURVE_POINTS = 40
-_LOOK_AT_CLOCK_S = 4.0
+_LOG_EVERY_S = 4.0
 _JUDGING_MARGIN = 1.5  # judging takes so much of the time that it took the first time
 _FEW = "few clips: the figures say that learning happens on this machine, not what a representation is worth"
-
-
-class _OutOfTime(Exception):
-    """The clock ran out before the planned steps."""
 
 
 @dataclass
@@ -83,20 +80,24 @@ class _Clock:
     def save(self, step: int) -> None:
         pass
 
+    def stop_wanted(self, step: int) -> bool:
+        return False
+
 
 class _Hooks(_Clock):
     """Writes the curve, and stops when time is out."""
 
     def __init__(self, work: Work, until: float, steps: int) -> None:
         super().__init__()
-        self.work, self.until, self.steps, self.done = work, until, steps, 0
+        self.work, self.until, self.steps = work, until, steps
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
-        self.done = step
-        self.work.findings.point(step, metrics)
+        shown = {name: value for name, value in metrics.items() if not name.startswith("data/")}
+        self.work.findings.point(step, shown)
         self.work.say(f"step {step} of {self.steps}: loss {metrics['loss/total']:.3f}")
-        if time.monotonic() > self.until and step < self.steps:
-            raise _OutOfTime
+
+    def stop_wanted(self, step: int) -> bool:
+        return time.monotonic() > self.until
 
 
 def run(work: Work) -> None:
@@ -114,7 +115,7 @@ def run(work: Work) -> None:
         judging_s = time.monotonic() - begun
         step_s = _calibrate(work, batches, base)
         until = work.deadline - _JUDGING_MARGIN * judging_s
-        settings = planned(base, step_s, until - time.monotonic())
+        settings = planned(base, step_s, until - time.monotonic(), amounts.most_steps)
         _describe(work, settings, workers)
         learner = _fresh(work, settings)
         begun = time.monotonic()
@@ -127,13 +128,13 @@ def run(work: Work) -> None:
     work.findings.add({f"after/{name}": value for name, value in judge.figures(learner).items()})
 
 
-def planned(base: PretrainConfig, step_s: float, seconds: float) -> PretrainConfig:
+def planned(base: PretrainConfig, step_s: float, seconds: float, most_steps: int) -> PretrainConfig:
     """The run whose schedule ends when `seconds` are over, at `step_s` a step."""
-    steps = max(_LEAST_STEPS, int(_SPEED_MARGIN * seconds / step_s))
+    steps = min(most_steps, max(_LEAST_STEPS, int(_SPEED_MARGIN * seconds / step_s)))
     changes = {
         "steps": steps,
         "warmup_steps": max(1, int(_WARM_UP_SHARE * steps)),
-        "log_every": max(1, min(steps // _CURVE_POINTS, int(_LOOK_AT_CLOCK_S / step_s))),
+        "log_every": max(1, min(steps // _CURVE_POINTS, int(_LOG_EVERY_S / step_s))),
         "heldout_every": steps,
         "checkpoint_every": steps,
     }
@@ -193,11 +194,9 @@ def _train(
     work: Work, learner: Learner, batches: Iterator[list[Batch]], settings: PretrainConfig, until: float
 ) -> int:
     """The trainer's own loop; the steps that were done."""
-    hooks = _Hooks(work, until, settings.steps)
-    try:
-        train(learner, batches, settings, work.device, 0, hooks)
-    except _OutOfTime:
+    done = train(learner, batches, settings, work.device, 0, _Hooks(work, until, settings.steps))
+    if done < settings.steps:
         work.findings.note(
-            f"the clock ended the training at step {hooks.done} of {settings.steps}: slower than when planned"
+            f"the clock ended the training at step {done} of {settings.steps}: slower than when planned"
         )
-    return hooks.done
+    return done

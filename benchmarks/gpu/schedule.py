@@ -22,8 +22,8 @@ def parts(minutes: float) -> tuple[Part, ...]:
     """All parts in their order; the pre-training has `minutes`, evaluations included."""
     return (
         Part("correctness", least_s=10, most_s=60),
-        Part("throughput", least_s=10, most_s=60),
-        Part("loader", least_s=8, most_s=30),
+        Part("throughput", least_s=10, most_s=80),
+        Part("loader", least_s=8, most_s=60),
         Part("compile", least_s=30, may_be_cut=True),
         Part("pretraining", least_s=20, most_s=60 * minutes),
     )

@@ -10,7 +10,7 @@ from chronav.config import build
 from trainer import recipes
 from trainer.config import PretrainConfig
 
-SEED = 0
+_ONE_DEVICE = {"seed": 0, "workers": 1, "lanes": 1, "norm": "batch"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Sizes:
     loader_s: float
     loader_workers: int  # at most; 0: one a core
     training: Mapping[str, Any]  # of the real pre-training, merged into the recipe
+    most_steps: int  # of it, whatever time there is
     calibration_steps: int
     heldout_draws: int
     embed_clips: int  # of a segment, for retrieval
@@ -56,6 +57,7 @@ FULL = Sizes(
     loader_s=10.0,
     loader_workers=0,
     training=_SHORT_RUN,
+    most_steps=100_000,
     calibration_steps=12,
     heldout_draws=32,
     embed_clips=8,
@@ -84,6 +86,7 @@ SMALL = Sizes(
     loader_s=1.0,
     loader_workers=1,
     training={"batch_size": 8},
+    most_steps=8,
     calibration_steps=4,
     heldout_draws=4,
     embed_clips=2,
@@ -96,17 +99,12 @@ def sizes(small: bool) -> Sizes:
 
 
 def config(amounts: Sizes, *more: Mapping[str, Any]) -> PretrainConfig:
-    """The recipe of a run with changes; later ones win. No lanes: a shard is no table of row groups."""
-    values: dict[str, Any] = {}
-    for layer in (recipes.get(amounts.recipe), amounts.model, {"seed": SEED, "lanes": 1}, *more):
-        values = _merged(values, layer)
+    """The recipe of a run on one device, with changes; later ones win.
+
+    No lanes, which a shard without row groups has no use for, and plain batch norm: on one device it is the same
+    as that of a recipe for several.
+    """
+    values: Mapping[str, Any] = recipes.get(amounts.recipe)
+    for layer in (_ONE_DEVICE, amounts.model, *more):
+        values = recipes.derive(values, layer)
     return build(PretrainConfig, defaults=values)
-
-
-def _merged(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in layer.items():
-        inner = merged.get(key)
-        nested = isinstance(inner, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merged(inner, value) if nested else value
-    return merged

@@ -94,7 +94,7 @@ class Work:
     @property
     def left_s(self) -> float:
         """Seconds that this part still has."""
-        return self.deadline - time.monotonic()
+        return max(0.0, self.deadline - time.monotonic())
 
     def synchronise(self) -> None:
         """Wait until the device has done what it was asked for."""
