@@ -10,7 +10,7 @@ DEVICE ?= cuda
 ASKED := $(filter command environment,$(firstword $(origin PYTHON)))
 CHECK_PYTHON = $(if $(ASKED),$(PYTHON),$(BIN)/python)
 
-.PHONY: setup demo test lint bench verify verify-learning ui gpu-pack gpu-check clean
+.PHONY: setup demo test lint bench verify verify-learning verify-ablation verify-resume gpu-pack gpu-check ui clean
 
 setup: $(STAMP)
 
@@ -33,10 +33,16 @@ lint: setup
 bench: setup
 	$(BIN)/python -m benchmarks.world
 
-verify: verify-learning
+verify: verify-learning verify-ablation verify-resume
 
 verify-learning: setup
 	$(BIN)/python -m benchmarks.verify_learning
+
+verify-ablation: setup
+	$(BIN)/python -m benchmarks.verify_ablation
+
+verify-resume: setup
+	$(BIN)/python -m benchmarks.verify_resume
 
 gpu-pack: setup
 	$(BIN)/python -m benchmarks.gpu.pack --out $(BUNDLE)

@@ -22,7 +22,7 @@ DEFAULT_OUT = "runs/demo"
 
 # The tiny recipe looks at small pictures and at sound below 4 kHz: nothing larger need be stored.
 _LEAST_SEGMENTS = 8
-_TABLE = {"short_side": 40, "sample_rate": 8000}
+TABLE = {"short_side": 40, "sample_rate": 8000}
 
 
 class DemoConfig(Config):
@@ -145,7 +145,7 @@ def _own_data(out: str, table: str, data: str, config: DemoConfig, parts: _Parts
 
 
 def _ingest(source: str, table: str, dataset: str, annotations: str | None) -> Outcome:
-    settings = build(load("pipelines.config").IngestConfig, defaults=_TABLE)
+    settings = build(load("pipelines.config").IngestConfig, defaults=TABLE)
     return load("pipelines.job").ingest(source, table, settings, dataset, annotations)
 
 

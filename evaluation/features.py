@@ -140,7 +140,7 @@ def embed_videos(
             parts.append(Embedded(np.asarray(batch["owner"]), np.asarray(batch["clip"]), vectors))
             done += parts[-1].owner.size
             bar.update(done)
-    return _gathered(parts, networks, plan.short_clips)
+    return gathered(parts, [network.name for network in networks], plan.short_clips)
 
 
 def _task(group: RowGroup, requests: Sequence[ClipRequest]) -> dict:
@@ -148,9 +148,9 @@ def _task(group: RowGroup, requests: Sequence[ClipRequest]) -> dict:
     return {"path": group.path, "index": group.index, "rows": group.rows, "requests": text}
 
 
-def _gathered(parts: Sequence[Embedded], networks: Sequence[Network], short_clips: int) -> Features:
+def gathered(parts: Sequence[Embedded], networks: Sequence[str], short_clips: int) -> Features:
     """One array a network, ordered by video and clip whatever order the actors finished in."""
     owner, clip = (np.concatenate([getattr(part, key) for part in parts]) for key in ("owner", "clip"))
     order = np.lexsort((clip, owner))
-    vectors = {n.name: np.concatenate([part.vectors[n.name] for part in parts])[order] for n in networks}
+    vectors = {name: np.concatenate([part.vectors[name] for part in parts])[order] for name in networks}
     return Features(owner[order], vectors, short_clips)

@@ -20,7 +20,9 @@ HEADS = ("speed_v", "speed_a", "direction_v", "direction_a", "order_vv", "order_
 class VideoConfig(Config):
     """The video encoder and the clips that it sees."""
 
-    encoder: str = Field("r2plus1d_18", description="r2plus1d_18, r2plus1d_small, or module:Class")
+    encoder: str = Field(
+        "r2plus1d_18", description="r2plus1d_18, r3d_18, s3d, r2plus1d_small, or module:Class"
+    )
     width: int = Field(64, ge=4, description="channels of the first stage (r2plus1d_small)")
     stages: int = Field(4, ge=2, le=5, description="stages of the network (r2plus1d_small)")
     n_frames: int = Field(16, ge=4, description="frames a clip")
@@ -114,8 +116,8 @@ class LossConfig(Config):
     tau: float = Field(0.1, gt=0, description="temperature of the contrastive loss")
     keys: Literal["momentum", "online"] = Field(
         "momentum",
-        description="who makes the keys: the momentum model (with banks and extras), or the model itself, with "
-        "gradient and usual pairs only: learns sooner in a run of a thousand steps",
+        description="who makes the keys: the momentum model, or the model itself, with gradient for the usual pairs "
+        "and without for the banks: learns sooner in a run of a thousand steps",
     )
     bank_size: int = Field(
         65_536, ge=0, description="K, keys a memory bank holds; at most half an epoch's samples"

@@ -138,7 +138,7 @@ class Contrast(nn.Module):
 def bank_size(config: PretrainConfig, epoch_samples: int) -> int:
     """K: at most half the samples of an epoch, else a bank would hold a video's own near past; 0: no bank."""
     loss = config.loss
-    if loss.keys == "online" or (loss.n_positives == 0 and loss.n_negatives == 0):
+    if loss.n_positives == 0 and loss.n_negatives == 0:
         return 0
     return min(loss.bank_size, epoch_samples // 2)
 

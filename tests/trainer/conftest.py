@@ -94,6 +94,8 @@ def toy_config(*overrides: str) -> PretrainConfig:
         "projection_dim=8",
         "head_hidden=16",
         "threads=1",
+        "loss.n_positives=1",
+        "loss.n_negatives=4096",
     ]
     return build(PretrainConfig, overrides=[*base, *overrides], defaults=recipes.get("tiny"))
 

@@ -104,7 +104,7 @@ def test_a_bank_holds_at_most_half_an_epoch_and_is_left_out_where_nothing_is_dra
     assert bank_size(config, 1001) == 500
     assert bank_size(config, 10**9) == 65_536
     assert bank_size(kit.toy_config(MOMENTUM, "loss.n_positives=0"), 1000) == 500
-    assert bank_size(kit.toy_config(), 1000) == 0  # keys of the online model are never kept
+    assert bank_size(kit.toy_config("loss.keys=online", "loss.n_positives=1"), 1000) == 500
     none = kit.toy_config(MOMENTUM, "loss.n_positives=0", "loss.n_negatives=0")
     assert bank_size(none, 1000) == 0
     assert len(learner_of(none, kit).contrast.banks) == 0

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 import pytest
 import torch
 from torch import nn
@@ -11,7 +14,7 @@ from trainer.encoders.norm import convert_norm
 
 
 @pytest.mark.parametrize("norm", ["batch", "group"])
-@pytest.mark.parametrize("encoder", ["r2plus1d_small", "r2plus1d_18"])
+@pytest.mark.parametrize("encoder", ["r2plus1d_small", "r2plus1d_18", "r3d_18", "s3d"])
 def test_video_encoders_by_name(encoder, norm):
     network = build_video_encoder(VideoConfig(encoder=encoder, width=8, stages=3), norm).eval()
     with torch.inference_mode():
@@ -38,6 +41,25 @@ def test_sound_of_any_length_gives_one_feature():
 def test_an_encoder_that_does_not_exist_is_a_wrong_call(name):
     with pytest.raises(CallError, match="video encoder"):
         build_video_encoder(VideoConfig(encoder=name), "batch")
+
+
+class Mean(nn.Module):
+    """A network of one's own: the mean colour."""
+
+    dim = 3
+
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        return clips.mean(dim=(2, 3, 4))
+
+
+def test_an_encoder_of_ones_own_by_module_and_class(monkeypatch):
+    module = ModuleType("my_networks")
+    module.Mean, module.NoDim = Mean, nn.Identity  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "my_networks", module)
+    network = build_video_encoder(VideoConfig(encoder="my_networks:Mean"), "batch")
+    assert network(torch.rand(2, 3, 4, 8, 8)).shape == (2, network.dim)
+    with pytest.raises(CallError, match="has no attribute `dim`"):
+        build_video_encoder(VideoConfig(encoder="my_networks:NoDim"), "batch")
 
 
 def test_group_norm_of_vectors_keeps_more_than_their_signs():

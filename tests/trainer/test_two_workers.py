@@ -119,7 +119,7 @@ def test_two_workers_equal_one(kit: Any, tmp_path: Path, case: str, keys: str) -
         two = torch.load(tmp_path / f"{number}.pt", weights_only=True)
         for step, (mine, theirs) in enumerate(zip(one["losses"], two["losses"], strict=True)):
             assert theirs == pytest.approx(mine, abs=1e-4), (number, step)
-        assert two["norms"] == pytest.approx(one["norms"], rel=1e-3)
+        assert two["norms"] == pytest.approx(one["norms"], rel=5e-3)
         assert two["filled"] == one["filled"]
         assert all(two["filled"].values())
         for part in ("state", "contrast"):
