@@ -9,8 +9,16 @@ from collections.abc import Sequence
 
 import torch
 
-from benchmarks.gpu.correctness import BF16, SAME_PRECISION, Bounds, check, compare, one_step, true_float32
-from benchmarks.gpu.learners import running_learner
+from benchmarks.gpu.correctness import (
+    BF16,
+    SAME_PRECISION,
+    check,
+    compare,
+    one_step,
+    true_float32,
+    yardstick_of,
+)
+from benchmarks.gpu.learners import State, running_learner, trained_state
 from benchmarks.gpu.settings import config
 from benchmarks.gpu.throughput import DIFFERENT_SAMPLES, free, measure_at
 from benchmarks.gpu.work import SkipPart, Work
@@ -40,9 +48,10 @@ def measure(work: Work) -> None:
     work.findings.set(recipe=work.amounts.recipe, precision=settings.precision, compile=True)
     samples = work.samples(min(size, DIFFERENT_SAMPLES), settings)
     begun = time.monotonic()
-    size = _at_largest(work, samples, size)
+    state = trained_state(work, config(work.amounts, {"precision": "float32", "compile": False}))
+    size = _at_largest(work, state, samples, size)
     once = _AGAIN * (time.monotonic() - begun)
-    _in_float32(work, samples, once)
+    _in_float32(work, state, samples, once)
     _at_promised(work, samples, size, once)
 
 
@@ -50,12 +59,12 @@ def _has_c_compiler() -> bool:
     return any(shutil.which(name) for name in (os.environ.get("CC") or "cc", "gcc", "clang"))
 
 
-def _at_largest(work: Work, samples: Sequence[Sample], size: int) -> int:
+def _at_largest(work: Work, state: State, samples: Sequence[Sample], size: int) -> int:
     """Compare and measure at `size`, or, where that does not fit, at the next smaller that does; the size."""
     while True:
         work.say(f"compiling for batch {size}")
         try:
-            learner = _compared(work, samples, size, config(work.amounts).precision, "compiled")
+            learner = _compared(work, state, samples, size, config(work.amounts).precision, "compiled")
             work.findings.add(
                 measure_at(work, learner, samples, size, config(work.amounts, {"compile": True}))
             )
@@ -68,27 +77,29 @@ def _at_largest(work: Work, samples: Sequence[Sample], size: int) -> int:
         torch._dynamo.reset()  # batches of a second size would be compiled for sizes of any kind
 
 
-def _compared(work: Work, samples: Sequence[Sample], size: int, precision: str, name: str) -> Learner:
+def _compared(
+    work: Work, state: State, samples: Sequence[Sample], size: int, precision: str, name: str
+) -> Learner:
     """One step eagerly and one compiled, compared; the compiled learner."""
     settings = {
         kind: config(work.amounts, {"precision": precision, "compile": kind}) for kind in (False, True)
     }
     batch = work.batch(samples, size, settings[False])
-    learner = running_learner(settings[False], work.shard.sample_rate, work.device)
+    learner = running_learner(work, settings[False], state)
     eager = one_step(learner, batch, settings[False])
     free(work, learner)
-    learner = running_learner(settings[True], work.shard.sample_rate, work.device)
+    learner = running_learner(work, settings[True], state)
     begun = time.monotonic()
     compiled = one_step(learner, batch, settings[True])
     seconds = time.monotonic() - begun
     figures = compare(name, compiled, eager)
     work.findings.add(figures | {f"{name}/first_step_s": seconds})
-    bounds: Bounds = BF16 if precision == "bf16" else SAME_PRECISION
-    check(name, figures, bounds)
+    bounds = BF16 if precision == "bf16" else SAME_PRECISION
+    check(name, figures, bounds, yardstick_of(work.earlier.get("correctness", {})))
     return learner
 
 
-def _in_float32(work: Work, samples: Sequence[Sample], needed_s: float) -> None:
+def _in_float32(work: Work, state: State, samples: Sequence[Sample], needed_s: float) -> None:
     """The same comparison where rounding hides little."""
     if work.left_s < needed_s:
         work.findings.note(
@@ -99,7 +110,7 @@ def _in_float32(work: Work, samples: Sequence[Sample], needed_s: float) -> None:
     size = work.amounts.correctness_batch
     work.say(f"compiling for batch {size} in float32")
     with true_float32():
-        free(work, _compared(work, samples, size, "float32", "compiled_float32"))
+        free(work, _compared(work, state, samples, size, "float32", "compiled_float32"))
 
 
 def _at_promised(work: Work, samples: Sequence[Sample], size: int, needed_s: float) -> None:
@@ -121,7 +132,7 @@ def _at_promised(work: Work, samples: Sequence[Sample], size: int, needed_s: flo
     torch._dynamo.reset()
     work.say(f"compiling for batch {promised}")
     settings = config(work.amounts, {"compile": True})
-    learner = running_learner(settings, work.shard.sample_rate, work.device)
+    learner = running_learner(work, settings)
     try:
         figures = measure_at(work, learner, samples, promised, settings)
     except torch.OutOfMemoryError:

@@ -20,6 +20,7 @@ class Sizes:
     recipe: str
     model: Mapping[str, Any]
     correctness_batch: int
+    settling_steps: int  # before correctness is looked at
     smallest_batch: int  # where the search for the largest begins
     batch_cap: int  # where it ends
     batch_step: int  # and how finely it looks
@@ -49,6 +50,7 @@ FULL = Sizes(
     recipe="kinetics400",
     model={},
     correctness_batch=8,
+    settling_steps=40,
     smallest_batch=16,
     batch_cap=1024,
     batch_step=8,
@@ -78,6 +80,7 @@ SMALL = Sizes(
     recipe="tiny",
     model=_TOY,
     correctness_batch=8,
+    settling_steps=4,
     smallest_batch=2,
     batch_cap=8,
     batch_step=2,

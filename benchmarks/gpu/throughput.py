@@ -120,7 +120,7 @@ def run(work: Work) -> None:
     amounts = work.amounts
     settings = config(amounts, {"compile": False})
     samples = work.samples(DIFFERENT_SAMPLES if not work.small else amounts.batch_cap, settings)
-    learner = running_learner(settings, work.shard.sample_rate, work.device)
+    learner = running_learner(work, settings)
     learner.model.train()
     work.findings.set(recipe=amounts.recipe, precision=settings.precision, compile=False)
     until = time.monotonic() + _SEARCH_SHARE * work.left_s

@@ -39,7 +39,7 @@ def test_what_there_is_no_time_for_is_said(work, honest_compiler):
 
 def test_a_compiler_that_computes_something_else_is_found(work, monkeypatch):
     compile_into(monkeypatch, lambda module: lambda *args: module._call_impl(*args).flip(0))
-    with pytest.raises(OutOfBounds, match="compiled: "):
+    with pytest.raises(OutOfBounds, match="compiled_float32: "):
         compiled.measure(work(EARLIER))
 
 
