@@ -4,7 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint bench verify verify-learning verify-ablation verify-resume ui clean
+BUNDLE := dist/chronav-gpu.pyz
+DEVICE ?= cuda
+# The Python that was asked for, where one was; else that of the virtual environment, which is then set up.
+ASKED := $(filter command environment,$(firstword $(origin PYTHON)))
+CHECK_PYTHON = $(if $(ASKED),$(PYTHON),$(BIN)/python)
+
+.PHONY: setup demo test lint bench verify verify-learning verify-ablation verify-resume gpu-pack gpu-check ui clean
 
 setup: $(STAMP)
 
@@ -40,8 +46,19 @@ verify-ablation: setup
 verify-resume: setup
 	$(BIN)/python -m benchmarks.verify_resume
 
+gpu-pack: setup
+	$(BIN)/python -m benchmarks.gpu.pack --out $(BUNDLE)
+
+$(BUNDLE): $(shell find benchmarks/gpu chronav trainer -name '*.py') constraints.txt
+	$(MAKE) gpu-pack
+
+gpu-check: $(if $(ASKED),,setup)
+	@$(CHECK_PYTHON) -m benchmarks.gpu.machine $(DEVICE) > /dev/null
+	@$(MAKE) --no-print-directory $(BUNDLE)
+	$(CHECK_PYTHON) $(BUNDLE) --device $(DEVICE) $(if $(filter cpu,$(DEVICE)),--small --minutes 0.5)
+
 ui: setup
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui
 
 clean:
-	rm -rf runs mlartifacts mlruns mlflow.db build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf runs mlartifacts mlruns mlflow.db build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -131,6 +131,17 @@ def demo(
     _finish(job, _demo_summary, as_json, "run it again to begin anew in another folder")
 
 
+@app.command("import-gpu")
+def import_gpu(
+    file: Annotated[str, typer.Argument(help="the JSON file that `make gpu-check` wrote")],
+    as_json: AsJson = False,
+) -> None:
+    """Enter what a GPU machine measured into MLflow."""
+    from chronav.gpu_report import import_report
+
+    _finish(lambda: import_report(file), _import_gpu_summary, as_json)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def submit(
     context: typer.Context,
@@ -235,6 +246,11 @@ def _evaluate_summary(o: Mapping[str, Any]) -> str:
 
 def _demo_summary(o: Mapping[str, Any]) -> str:
     return o["summary"]
+
+
+def _import_gpu_summary(o: Mapping[str, Any]) -> str:
+    parts = ", ".join(f"{name} {status}" for name, status in o["parts"].items())
+    return f"{o['device']}: {parts}\nMLflow run {o['mlflow_run_id']}"
 
 
 def _submit_summary(o: Mapping[str, Any]) -> str:

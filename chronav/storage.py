@@ -1,4 +1,7 @@
-"""Paths that may be local or a URL (`s3://`, `gs://`, `file://`), through fsspec and pyarrow.fs."""
+"""Paths that may be local or a URL (`s3://`, `gs://`, `file://`), through fsspec and pyarrow.fs.
+
+Both are loaded when a path is first used: the networks and their config work on a machine that has neither.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import fsspec
-import pyarrow.fs
+if TYPE_CHECKING:
+    import fsspec
+    import pyarrow.fs
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ def parent(path: str) -> str:
 
 
 def _fs(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    import fsspec
+
     if not is_url(path):
         return fsspec.core.url_to_fs(absolute(path))
     # Listings are cached in the process by default: what another process or pyarrow wrote would be missed.
@@ -56,6 +63,8 @@ def _fs(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
 def arrow_fs(path: str) -> tuple[pyarrow.fs.FileSystem, str]:
     """The pyarrow file system for `path`, and the path within it."""
+    import pyarrow.fs
+
     if is_url(path):
         return pyarrow.fs.FileSystem.from_uri(path)
     return pyarrow.fs.LocalFileSystem(), absolute(path)

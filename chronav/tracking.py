@@ -17,6 +17,7 @@ EXPERIMENTS = {
     "ingest": "chronav/ingest",
     "pretrain": "chronav/pretrain",
     "evaluate": "chronav/evaluate",
+    "gpu": "chronav/gpu",
 }
 REGISTERED_MODEL = "chronav"
 """The registered model whose versions are the exports."""
@@ -95,6 +96,10 @@ class Run:
             self._client.log_artifacts(self.run_id, local_path)
         else:
             self._client.log_artifact(self.run_id, local_path)
+
+    def text(self, name: str, text: str) -> None:
+        """Store a text as the artifact `name`."""
+        self._client.log_text(self.run_id, text, name)
 
     def table(self, name: str, columns: Mapping[str, list]) -> None:
         """Store a table (column name -> values) as the artifact `name`, which ends in .json."""
