@@ -6,7 +6,6 @@ Every one of them makes its samples with the trainer's own `make_sample` and put
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -29,6 +28,8 @@ from trainer.sample import Sample, StoredRow, decode_audio, make_sample
 
 Indices = list[dict[str, list[int]]]
 """For each epoch: clip id -> the global sample indices that the plan gives to it."""
+Source = Callable[["Setup", int], Iterable[Any]]
+"""A peer's reader: its records in the order of an epoch."""
 
 
 @dataclass(frozen=True)
@@ -142,16 +143,15 @@ def one_core_ray() -> Iterator[None]:
 
 
 class PeerWindows(torch.utils.data.IterableDataset):
-    """One epoch's batches out of a peer's records, made where the peer's loader runs it."""
+    """Batches out of a peer's records, epoch after epoch, made where the peer's loader runs it."""
 
-    def __init__(
-        self, source: Callable[[], Iterable[Any]], setup: Setup, indices: dict[str, list[int]]
-    ) -> None:
-        self._source, self._setup, self._indices = source, setup, indices
+    def __init__(self, source: Source, setup: Setup) -> None:
+        self._source, self._setup, self._indices = source, setup, setup.indices()
 
     def __iter__(self) -> Iterator[Batch]:
-        rows = (peer_row(record) for record in self._source())
-        return batched(windows(rows, self._indices, self._setup), self._setup.config)
+        for epoch, asked in enumerate(self._indices):
+            rows = (peer_row(record) for record in self._source(self._setup, epoch))
+            yield from batched(windows(rows, asked, self._setup), self._setup.config)
 
 
 def webdataset_records(setup: Setup, seed: int) -> Iterable[dict[str, Any]]:
@@ -171,14 +171,15 @@ def litdata_records(setup: Setup, seed: int) -> Iterable[dict[str, Any]]:
 
 
 @contextmanager
-def peer(source: Callable[[Setup, int], Iterable[Any]], workers: int, setup: Setup) -> Iterator[Passes]:
+def peer(source: Source, workers: int, setup: Setup) -> Iterator[Passes]:
     """A peer's reader under torch's DataLoader with so many worker processes."""
-    indices = setup.indices()
+    data = PeerWindows(source, setup)
+    # Forked, as is torch's way on Linux: a contestant's process, itself spawned, would spawn them.
+    context = "fork" if workers else None
 
     def passes() -> Iterator[Batch]:
-        epochs = (PeerWindows(partial(source, setup, e), setup, asked) for e, asked in enumerate(indices))
-        loaders = (torch.utils.data.DataLoader(data, batch_size=None, num_workers=workers) for data in epochs)
-        return itertools.chain.from_iterable(loaders)
+        loader = torch.utils.data.DataLoader
+        return iter(loader(data, batch_size=None, num_workers=workers, multiprocessing_context=context))
 
     yield passes
 

@@ -24,17 +24,8 @@ from trainer.plan import Piece, Plan
 from trainer.reads import TrainGroup
 from trainer.sample import Sample, StoredRow, decode_audio, make_sample
 
-_COLUMNS = [
-    "clip_id",
-    "video_id",
-    "fps",
-    "n_frames",
-    "source_fps",
-    "frames",
-    "audio",
-    "audio_valid_start_s",
-    "audio_valid_end_s",
-]
+_SMALL = ["clip_id", "video_id", "fps", "n_frames", "source_fps", "audio_valid_start_s", "audio_valid_end_s"]
+_COLUMNS = [*_SMALL, "frames", "audio"]
 _LEAST_A_ROUND = 8
 # A task of its own for a handful of samples would cost more than the samples.
 _LEAST_SAMPLES_A_JOB = 64
@@ -43,34 +34,33 @@ _NO_FRAMES = np.zeros((0, 0, 0, 0, 3), np.uint8)
 
 def stored_row(table: pa.Table, row: int) -> StoredRow:
     """One row of a row group, its media still encoded and not copied."""
-
-    def value(name: str) -> Any:
-        return table.column(name)[row].as_py()
-
+    value = table.select(_SMALL).slice(row, 1).to_pylist()[0]
     frames, audio = table.column("frames")[row], table.column("audio")[row]
-    start, end = value("audio_valid_start_s"), value("audio_valid_end_s")
-    pictures = frames.values if frames.is_valid else []
+    start, end = value["audio_valid_start_s"], value["audio_valid_end_s"]
     return StoredRow(
-        value("clip_id"),
-        value("video_id"),
-        value("fps") or 0.0,
-        value("n_frames") or 0,
-        value("source_fps"),
-        _Pictures(pictures),
+        value["clip_id"],
+        value["video_id"],
+        value["fps"] or 0.0,
+        value["n_frames"] or 0,
+        value["source_fps"],
+        _Pictures(frames.values) if frames.is_valid and len(frames.values) else [],
         audio.as_buffer() if audio.is_valid else None,
         None if start is None or end is None else (start, end),
     )
 
 
 class _Pictures:
-    """The JPEGs of a row, by index, without copying the others."""
+    """The JPEGs of a row, by index, without copying any: Arrow's own scalars would be copies."""
 
-    def __init__(self, values: Any) -> None:
-        self._values = values
-
-    def __getitem__(self, index: int) -> Any:
+    def __init__(self, values: pa.Array) -> None:
+        values = values.cast(pa.binary())  # files that deltalake rewrote may hold other kinds of binary
+        _, ends, data = values.buffers()
+        self._ends = np.frombuffer(ends, np.int32, len(values) + 1, 4 * values.offset).tolist()
         # Arrow's buffers call themselves signed, which JPEG decoders refuse.
-        return memoryview(self._values[index].as_buffer()).cast("B")
+        self._data = memoryview(data).cast("B")
+
+    def __getitem__(self, index: int) -> memoryview:
+        return self._data[self._ends[index] : self._ends[index + 1]]
 
 
 def bundles(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from pipelines.schema import CLIP_SCHEMA
 from trainer.input import _packed, _unpacked, stored_row
@@ -37,3 +38,15 @@ def test_pictures_are_not_copied(kit):
     ((_, got),) = _unpacked(_packed([(0, sample)]))
     assert got is not None
     assert np.shares_memory(got.frames, sample.frames)
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
+def test_any_picture_of_any_row_is_found_whatever_kind_of_binary_a_file_holds(kit, kind):
+    jpegs = [[b"a", b"bc"], [b"def", b"", b"g"], [], None]
+    rows = [kit.row(i, frames=some) for i, some in enumerate(jpegs)]
+    table = pa.Table.from_pylist(rows, schema=CLIP_SCHEMA)
+    at = table.schema.get_field_index("frames")
+    table = table.set_column(at, "frames", pa.array(jpegs, pa.list_(kind)))
+    for row, some in enumerate(jpegs):
+        frames = stored_row(table, row).frames
+        assert [bytes(frames[i]) for i in range(len(some or []))] == (some or [])
