@@ -159,4 +159,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("interrupted; the parts that had ended are in the file", file=sys.stderr)
+        sys.exit(130)

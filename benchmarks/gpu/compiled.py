@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sysconfig
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -39,8 +41,8 @@ def run(work: Work) -> None:
 
 def measure(work: Work) -> None:
     """The part, whatever the device."""
-    if not _has_c_compiler():
-        raise SkipPart("torch.compile needs a C compiler, and this machine has none")
+    if not _can_compile():
+        raise SkipPart("torch.compile needs a C compiler and Python's headers, which this machine lacks")
     size = int(work.earlier.get("throughput", {}).get("batch") or 0)
     if not size:
         raise SkipPart("the part `throughput` found no batch that fits")
@@ -55,8 +57,9 @@ def measure(work: Work) -> None:
     _at_promised(work, samples, size, once)
 
 
-def _has_c_compiler() -> bool:
-    return any(shutil.which(name) for name in (os.environ.get("CC") or "cc", "gcc", "clang"))
+def _can_compile() -> bool:
+    compiler = any(shutil.which(name) for name in (os.environ.get("CC") or "cc", "gcc", "clang"))
+    return compiler and (Path(sysconfig.get_path("include")) / "Python.h").is_file()
 
 
 def _at_largest(work: Work, state: State, samples: Sequence[Sample], size: int) -> int:

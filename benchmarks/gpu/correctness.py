@@ -111,7 +111,7 @@ def run(work: Work) -> None:
         recipe=amounts.recipe,
         batch=amounts.correctness_batch,
         after_steps=amounts.settling_steps,
-        **asdict(BF16),
+        bounds=asdict(BF16),
     )
     batch = comparison_batch(work, float32)
     with true_float32():

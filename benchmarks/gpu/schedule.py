@@ -21,7 +21,7 @@ class Part:
 def parts(minutes: float) -> tuple[Part, ...]:
     """All parts in their order; the pre-training has `minutes`, evaluations included."""
     return (
-        Part("correctness", least_s=10, most_s=60),
+        Part("correctness", least_s=10, most_s=80),
         Part("throughput", least_s=10, most_s=80),
         Part("loader", least_s=8, most_s=60),
         Part("compile", least_s=30, may_be_cut=True),

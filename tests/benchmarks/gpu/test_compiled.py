@@ -51,3 +51,7 @@ def test_skipped_where_there_is_nothing_to_measure_with(work, monkeypatch):
     monkeypatch.setattr(compiled.shutil, "which", lambda name: None)
     with pytest.raises(SkipPart, match="C compiler"):
         compiled.measure(work(EARLIER))
+    monkeypatch.undo()
+    monkeypatch.setattr(compiled.sysconfig, "get_path", lambda name: "/nowhere")
+    with pytest.raises(SkipPart, match="headers"):
+        compiled.measure(work(EARLIER))
