@@ -210,6 +210,8 @@ class PretrainConfig(Config):
 
     @model_validator(mode="after")
     def _consistent(self) -> PretrainConfig:
+        if self.export_weights == "momentum" and self.loss.keys == "online":
+            raise ValueError("export_weights=momentum needs loss.keys=momentum: else there is no average")
         if self.lanes % self.workers:
             raise ValueError(f"lanes ({self.lanes}) must be a multiple of workers ({self.workers})")
         if self.batch_size % self.lanes:

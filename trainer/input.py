@@ -130,7 +130,8 @@ def train_batches(
     rows = _stream(jobs, _DecodePieces(config, sample_rate), a_round=max(each, _LEAST_A_ROUND))
     part = config.batch_size // config.workers // config.accumulate
     for samples in assemble(rows, lanes, plan.shape.per_lane):
-        yield [collate(samples[i : i + part], config) for i in range(0, max(len(samples), 1), part)]
+        # Always as many parts, if need be empty ones: with sync_batch each is a round of messages.
+        yield [collate(samples[i * part : (i + 1) * part], config) for i in range(config.accumulate)]
 
 
 def heldout_batches(

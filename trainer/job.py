@@ -46,7 +46,8 @@ def pretrain(
     paths, weights = parse_tables(tables)
     exclusions = [Exclusion.parse(text) for text in exclude]
     start = _starting_point(out, resume, config)
-    data = select_rows([storage.absolute(path) for path in paths], config, exclusions, weights)
+    versions = checkpoint.read_progress(start).versions if start else {}
+    data = select_rows([storage.absolute(path) for path in paths], config, exclusions, weights, versions)
     check(data, config)
     watched = _watched(data, out, config, probe, profile)
     if start is not None:
@@ -55,7 +56,9 @@ def pretrain(
         import ray
 
         check_norm(config, cluster_gpus())
-        run = _start_run(data, out, config, recipe, exclude, start)
+        run = _start_run(data, out, config, recipe, exclude, start if resume == "auto" else None)
+        if start is not None and resume != "auto":
+            run.tags({"chronav.begun_from": start})
         if watched.probe is not None:
             run.tags({"chronav.probe": str(watched.probe)})
         try:

@@ -30,10 +30,13 @@ class Hooks(Protocol):
         """Every `heldout_every` steps and after the last."""
 
     def save(self, step: int) -> None:
-        """Every `checkpoint_every` steps, after the last, and before a stop."""
+        """Every `checkpoint_every` steps, after the last, before a stop, and where it is wanted."""
 
-    def stop_wanted(self, step: int) -> bool:
-        """Whether to save and to stop after this step; the same answer on every worker."""
+    def save_wanted(self, step: int) -> bool:
+        """Whether to save after this step whatever its number; the same answer on every worker."""
+
+    def stop_wanted(self) -> bool:
+        """Whether to save and to stop; the same answer on every worker."""
 
 
 @dataclass
@@ -101,8 +104,9 @@ def train(
             hooks.log(done, meter.read(config.batch_size, device) | {"lr": rate})
         if done % config.heldout_every == 0 or final:
             hooks.measure(done)
-        stop = not final and hooks.stop_wanted(done)
-        if done % config.checkpoint_every == 0 or final or stop:
+        stop = not final and hooks.stop_wanted()
+        due = done % config.checkpoint_every == 0 or final or stop
+        if due or hooks.save_wanted(done):
             hooks.save(done)
         if stop:
             return done

@@ -21,6 +21,7 @@ from trainer.heldout import heldout_accuracies
 from trainer.input import heldout_batches, train_batches
 from trainer.learner import Learner
 from trainer.loop import train
+from trainer.prefetch import ahead, pinned
 from trainer.tables import TrainingData
 from trainer.watch.watch import Watch, Watched
 
@@ -58,10 +59,11 @@ def train_worker(loop_config: dict[str, Any]) -> None:
     sound = job.data.sample_rate
     plan = job.data.plan(config)
     learner = Learner.build(config, sound, plan.epoch_samples, device)
-    restored = _restore(job, learner, device)
+    restored = _restore(job, learner)
     first_step = restored.step if restored else 0
     hooks = WorkerHooks(job, learner, device, restored)
     batches = train_batches(plan, config, sound, rank(), first_step)
+    batches = ahead(pinned(batches) if device.type == "cuda" else batches)
     try:
         with hooks.watch:
             reached = train(learner, batches, config, device, first_step, hooks)
@@ -77,10 +79,11 @@ def train_worker(loop_config: dict[str, Any]) -> None:
         hooks.close()
 
 
-def _restore(job: WorkerJob, learner: Learner, device: torch.device) -> checkpoint.Progress | None:
+def _restore(job: WorkerJob, learner: Learner) -> checkpoint.Progress | None:
     """Put the latest state back, if there is one; where it stood.
 
-    After a lost worker that is Ray Train's; after a lost driver it may be one that Ray had not yet noted.
+    After a lost worker that is Ray Train's; after a lost driver it may be one that Ray had not yet noted. The one
+    that a resumed run began from may have made way for newer ones in the meantime.
     """
     import ray.train
 
@@ -88,11 +91,10 @@ def _restore(job: WorkerJob, learner: Learner, device: torch.device) -> checkpoi
     known = [job.start_from] if job.start_from else []
     if own is not None:
         known.append(storage.join(job.out, PurePosixPath(own.path).name))
-    if not known:
-        return None
-    return checkpoint.load(
-        max(known, key=lambda folder: checkpoint.read_progress(folder).step), learner, device
-    )
+    newest = checkpoint.newest(known)
+    if newest is None and known:
+        raise JobError(f"there is no checkpoint any more in {', '.join(known)}", code="missing_checkpoint")
+    return checkpoint.load(newest, learner) if newest else None
 
 
 class WorkerHooks:
@@ -152,17 +154,17 @@ class WorkerHooks:
         }
         self.run.metrics(flat, step)
 
-    def stop_wanted(self, step: int) -> bool:
-        """Whether to save and to stop after `step`; the same on every worker.
-
-        A node that is about to be taken away is saved before, and training goes on until it is.
-        """
+    def save_wanted(self, step: int) -> bool:
+        """Whether a node is about to be taken away: saved once before, and training goes on until it is."""
         import ray.train
 
-        if step % _LOOK_EVERY == 0 and not self.preempted:
-            self.preempted = ray.train.get_preemption_info() is not None
-            if self.preempted:
-                self.save(step)
+        if step % _LOOK_EVERY or self.preempted:
+            return False
+        self.preempted = ray.train.get_preemption_info() is not None
+        return self.preempted
+
+    def stop_wanted(self) -> bool:
+        """Whether the driver has asked to save and to stop; the same on every worker."""
         return agreed(self.listener is not None and self.listener.asked, self.device)
 
     def save(self, step: int) -> None:
@@ -180,6 +182,7 @@ class WorkerHooks:
             data=self.job.data_id,
             losses=self.losses,
             mlflow_run_id=self.job.mlflow_run_id,
+            versions={source.path: source.version for source in self.job.data.sources},
         )
         state = checkpoint.snapshot(self.learner)
 

@@ -63,7 +63,16 @@ def trained(kit, number_table, ray_local, tmp_path_factory) -> dict:
             pretrain(tables, out, config, "tiny", exclude)
         stopper.join()
         left = checkpoint.read_progress(checkpoint.latest(out) or "")
-        second = pretrain(tables, out, config, "tiny", exclude, "auto", number_table, profile=True)
+        second = pretrain(
+            tables,
+            out,
+            config.model_copy(update={"workers": 2}),
+            "tiny",
+            exclude,
+            "auto",
+            number_table,
+            profile=True,
+        )
     data = select_rows([number_table, other], config, [Exclusion.parse(text) for text in exclude], (0.7, 0.3))
     return {
         "out": out,
