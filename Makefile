@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint bench verify verify-learning ui clean
+.PHONY: setup demo test lint bench verify verify-learning verify-leaks ui clean
 
 setup: $(STAMP)
 
@@ -27,10 +27,13 @@ lint: setup
 bench: setup
 	$(BIN)/python -m benchmarks.world
 
-verify: verify-learning
+verify: verify-learning verify-leaks
 
 verify-learning: setup
 	$(BIN)/python -m benchmarks.verify_learning
+
+verify-leaks: setup
+	$(BIN)/python -m benchmarks.verify_leaks
 
 ui: setup
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui
