@@ -155,11 +155,12 @@ def _heldout_batches(data: TrainingData, config: PretrainConfig) -> Iterator[Bat
 
 
 def _level_kept(self: LogMel, wave: Tensor) -> Tensor:
-    """`LogMel.forward` without its two normalisations: (N, L) -> (N, n_mels, frames)."""
+    """`LogMel.forward` with the mean of the batch removed, not that of each clip: (N, L) -> (N, n_mels, frames)."""
     spectrum = torch.stft(
         wave, self.n_fft, self.hop, self.n_window, self.window, center=False, return_complex=True
     )
-    return torch.log(self.bank @ spectrum.abs().square() + self.config.power_floor)
+    mel = torch.log(self.bank @ spectrum.abs().square() + self.config.power_floor)
+    return mel - mel.mean()
 
 
 def _whole_segment(row: StoredRow, sample_rate: int, n_samples: int) -> Segment:
