@@ -22,6 +22,7 @@ from trainer.heldout import heldout_accuracies
 from trainer.input import assemble, bundles, decode_heldout, decode_pieces, shape_of
 from trainer.learner import Learner
 from trainer.loop import train
+from trainer.losses.order import order_pairs
 from trainer.plan import worker_pieces
 from trainer.sample import StoredRow
 from trainer.sound import LogMel
@@ -52,29 +53,45 @@ _CONFIG: dict[str, Any] = {
     },
 }
 _HELDOUT_BATCH = 256
+LIMIT = 3.5  # standard errors above the guess from which on a head counts as leaking
 _NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Accuracy of a head on held-out videos; `low`, `high`: its 95 % interval over videos."""
+    """Accuracy of a head on held-out videos; `low`, `high`: its 95 % interval over videos.
+
+    `guess`: what always answering the commonest class scores on the same items. By luck of the draw it is a little
+    above `chance`, and a head that knows nothing may score as much.
+    """
 
     value: float
     chance: float
     n: int
     low: float
     high: float
+    guess: float
 
     @property
     def error(self) -> float:
-        """Standard error: that of a guess, or of the bootstrap over videos where that is wider."""
-        guess = (self.chance * (1 - self.chance) / self.n) ** 0.5
-        return max(guess, (self.high - self.low) / (2 * _NORMAL_95))
+        """Standard error: that of guessing, or of the bootstrap over videos where that is wider."""
+        guessing = (self.chance * (1 - self.chance) / self.n) ** 0.5
+        return max(guessing, (self.high - self.low) / (2 * _NORMAL_95))
 
     @property
-    def off(self) -> float:
-        """Distance from chance in standard errors."""
-        return (self.value - self.chance) / self.error
+    def above(self) -> float:
+        """By how many standard errors the head is better than the guess."""
+        return (self.value - self.guess) / self.error
+
+    @property
+    def leaks(self) -> bool:
+        """Whether the head has learnt something."""
+        return self.above > LIMIT
+
+    @property
+    def least_leak(self) -> float:
+        """How far above chance an accuracy must be to count as a leak."""
+        return self.guess + LIMIT * self.error - self.chance
 
 
 def leak_config(steps: int, seed: int) -> PretrainConfig:
@@ -128,10 +145,33 @@ def learn_and_measure(table: str, config: PretrainConfig, guarded: bool) -> dict
         data = select_rows([table], config)
         learner = Learner.build(config, data.sample_rate, data.epoch_samples(config), device)
         train(learner, _train_batches(data, config), config, device, 0, _NoHooks())
-        batches = _heldout_batches(data, config)
+        labels: dict[str, Tensor] = {head: torch.zeros(0, dtype=torch.int64) for head in HEADS}
+        batches = _noting(labels, _heldout_batches(data, config))
         found = heldout_accuracies(learner.model, learner.log_mel, batches, config, device)
-    fields = Reading.__dataclass_fields__
-    return {head: Reading(*(found[head][f] for f in fields)) for head in HEADS if found[head]["n"]}  # type: ignore[arg-type]
+    numbers = ("value", "chance", "n", "low", "high")
+    return {
+        head: Reading(
+            **{name: found[head][name] for name in numbers},  # type: ignore[arg-type]
+            guess=float(asked.bincount().max() / len(asked)),
+        )
+        for head, asked in labels.items()
+        if len(asked)
+    }
+
+
+def _noting(labels: dict[str, Tensor], batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Pass the batches on, adding to `labels` what each head is asked: (n,) classes."""
+    for batch in batches:
+        pairs = order_pairs(batch.target, batch.order, batch.video_row, batch.audio_row)
+        asked = {
+            "speed_v": batch.video.speed[batch.video.speed_valid],
+            "speed_a": batch.audio.speed,
+            "direction_v": batch.video.backward,
+            "direction_a": batch.audio.backward,
+        } | {head: of_head.label for head, of_head in pairs.items()}
+        for head, classes in asked.items():
+            labels[head] = torch.cat([labels[head], classes])
+        yield batch
 
 
 def _train_batches(data: TrainingData, config: PretrainConfig) -> Iterator[Batch]:

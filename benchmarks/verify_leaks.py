@@ -2,7 +2,7 @@
 
 A still picture with slight noise, and white noise, through three codecs at three frame rates and through the whole
 ingest; the heads trained from scratch on them, longer than the tests do, and measured on held-out videos. Writes
-docs/leaks.md. Exit code 1 where a head is off chance on lossless media: that leak is chronav's own. What a codec
+docs/leaks.md. Exit code 1 where a head is above chance on lossless media: that leak is chronav's own. What a codec
 gives away is reported.
 """
 
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from benchmarks.leaks import Case, Reading, leak_config, measure_all
+from benchmarks.leaks import LIMIT, Case, Reading, leak_config, measure_all
 from benchmarks.stationary import CODECS, FRAME_RATES, Stationary
 from chronav import __version__
 from chronav.cluster import connected
@@ -28,7 +28,6 @@ from trainer.config import HEADS, PretrainConfig
 Readings = Mapping[tuple[str, float, bool], Mapping[str, Reading]]
 """By codec, frames per second, and whether the trainer has its guards."""
 
-LIMIT = 4  # standard errors
 _NAMES = {
     "lossless": "lossless: FFV1, FLAC",
     "h264": "H.264 crf 23, GOP 250; AAC",
@@ -46,7 +45,7 @@ def cases(videos: int, seed: int) -> dict[tuple[str, float, bool], Case]:
 
 
 def rows(readings: Readings) -> list[str]:
-    """Markdown: a row a case, a column a head; in bold what is off chance."""
+    """Markdown: a row a case, a column a head; in bold what leaks."""
     lines = [
         f"| media | fps | {' | '.join(HEADS)} |",
         f"|---|---|{'---|' * len(HEADS)}",
@@ -58,20 +57,20 @@ def rows(readings: Readings) -> list[str]:
 
 
 def leaks(readings: Readings) -> list[str]:
-    """A sentence for every head that is off chance."""
+    """A line for every head that leaks."""
     return [
         f"- {_NAMES[codec]}, {fps:g} fps{'' if guarded else ', guards off'}: `{head}` at {r.value:.3f}, "
-        f"{100 * (r.value - r.chance):+.1f} points from chance, {r.off:+.0f} standard errors."
+        f"{100 * (r.value - r.chance):.1f} points above chance, {r.above:.0f} standard errors above the guess."
         for (codec, fps, guarded), found in readings.items()
         for head, r in found.items()
-        if abs(r.off) > LIMIT
+        if r.leaks
     ]
 
 
 def own_leaks(readings: Readings) -> int:
-    """Heads off chance on lossless media with all guards: leaks of chronav itself."""
+    """Heads that leak on lossless media with all guards: leaks of chronav itself."""
     own = [found for (codec, _, guarded), found in readings.items() if codec == "lossless" and guarded]
-    return sum(abs(reading.off) > LIMIT for found in own for reading in found.values())
+    return sum(reading.leaks for found in own for reading in found.values())
 
 
 def page(readings: Readings, config: PretrainConfig, videos: int, seconds: float) -> str:
@@ -91,7 +90,8 @@ def page(readings: Readings, config: PretrainConfig, videos: int, seconds: float
             "noise of its own in every frame, and white noise; through the whole ingest. On one half of the videos "
             f"the heads are trained from scratch ({config.steps} steps of {config.batch_size} samples, small "
             "networks, the temporal losses alone), on the other they are measured. Accuracy, its 95 % interval over "
-            f"videos below it; **bold**: more than {LIMIT} standard errors from chance. "
+            f"videos below it; **bold**: a leak, more than {LIMIT} standard errors above what always answering the "
+            "commonest class scores on the same items. "
             f"Chance: {', '.join(f'{h} {chance[h].chance:.3f}' for h in HEADS)}. "
             f"n: {', '.join(f'{h} {chance[h].n}' for h in HEADS)}. "
             "Below 16 fps stored frames repeat, so that the speed of video is not asked for.",
@@ -104,7 +104,7 @@ def page(readings: Readings, config: PretrainConfig, videos: int, seconds: float
             "",
             "## Found",
             "",
-            f"Lossless media, all guards on: {lossless or 'no'} head{'' if lossless == 1 else 's'} off chance. "
+            f"Lossless media, all guards on: {lossless or 'no'} head{'' if lossless == 1 else 's'} above chance. "
             "What codecs add is theirs, and reaches a model that is trained on such files:",
             "",
             *(leaks(readings) or ["- nothing."]),
@@ -116,7 +116,7 @@ def page(readings: Readings, config: PretrainConfig, videos: int, seconds: float
 def _cell(reading: Reading | None) -> str:
     if reading is None:
         return "not asked"
-    mark = "**" if abs(reading.off) > LIMIT else ""
+    mark = "**" if reading.leaks else ""
     return f"{mark}{reading.value:.3f}{mark}<br>{reading.low:.3f} to {reading.high:.3f}"
 
 
