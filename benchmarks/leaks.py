@@ -90,8 +90,8 @@ class Reading:
 
     @property
     def least_leak(self) -> float:
-        """How far above chance an accuracy must be to count as a leak."""
-        return self.guess + LIMIT * self.error - self.chance
+        """How far above the guess an accuracy must be to count as a leak."""
+        return LIMIT * self.error
 
 
 def leak_config(steps: int, seed: int) -> PretrainConfig:

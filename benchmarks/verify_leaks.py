@@ -123,8 +123,8 @@ def _cell(reading: Reading | None) -> str:
 def main() -> int:
     """Run, print, write the page; the exit code says whether lossless media leave every head at chance."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--videos", type=int, default=80, help="of each case; half of them are held out")
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--videos", type=int, default=64, help="of each case; half of them are held out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--page", default="docs/leaks.md")
     given = parser.parse_args()

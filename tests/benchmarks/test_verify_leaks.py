@@ -25,8 +25,8 @@ def test_the_error_is_that_of_a_guess_or_of_the_wider_interval_over_videos():
 def test_a_leak_is_an_accuracy_well_above_the_best_constant_answer():
     one = reading(0.6)
     assert one.leaks
-    assert not reading(one.chance + one.least_leak - 1e-6).leaks
-    assert reading(one.chance + one.least_leak + 1e-6).leaks
+    assert not reading(one.guess + one.least_leak - 1e-6).leaks
+    assert reading(one.guess + one.least_leak + 1e-6).leaks
     assert not reading(0.52).leaks
 
 
