@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.contest import Opener, Passes
@@ -22,8 +23,9 @@ from benchmarks.peer_files import stored_row as peer_row
 from pipelines.table import open_table, read_row_group, row_groups
 from trainer.batch import Batch, collate
 from trainer.config import PretrainConfig
-from trainer.input import bundles, decode_pieces, shape_of, train_batches
-from trainer.plan import Piece, TrainGroup, worker_pieces
+from trainer.input import bundles, decode_pieces, train_batches
+from trainer.plan import Piece, Plan, Shape
+from trainer.reads import TrainGroup
 from trainer.sample import Sample, StoredRow, decode_audio, make_sample
 
 Indices = list[dict[str, list[int]]]
@@ -45,13 +47,17 @@ class Setup:
 
     def groups(self) -> list[TrainGroup]:
         """All rows of the table."""
-        return [TrainGroup(group, tuple(range(group.rows))) for group in row_groups(open_table(self.table))]
+        return [TrainGroup(group, np.arange(group.rows)) for group in row_groups(open_table(self.table))]
+
+    def plan(self) -> Plan:
+        """The order of samples."""
+        config = self.config
+        shape = Shape(config.lanes, config.batch_size, config.window_row_groups, config.samples_per_row)
+        return Plan(self.groups(), None, config.seed, shape)
 
     def pieces(self) -> list[Piece]:
-        """The plan."""
-        config = self.config
-        shape = shape_of(config)
-        return list(worker_pieces(self.groups(), config.seed, shape, range(1), 0, config.steps))
+        """What one worker reads."""
+        return list(self.plan().pieces(range(1), 0, self.config.steps))
 
     def indices(self) -> Indices:
         """Which windows of which rows the plan asks for; a sample's windows are drawn by its index."""
@@ -60,7 +66,7 @@ class Setup:
         epoch = sum(len(g.rows) for g in groups) * self.config.samples_per_row
         asked: Indices = [{} for _ in range(self.config.steps * self.config.batch_size // epoch)]
         for piece in self.pieces():
-            for group, row, index in piece.samples:
+            for group, row, index in piece.samples.tolist():
                 clip = names[piece.groups[group]][row]
                 asked[index // epoch].setdefault(clip, []).append(index)
         return asked
@@ -117,8 +123,13 @@ def in_process(setup: Setup) -> Iterator[Passes]:
 def through_ray(setup: Setup) -> Iterator[Passes]:
     """The trainer's input as a run uses it; Ray may use one core for decoding."""
     with one_core_ray():
-        groups = setup.groups()
-        yield lambda: train_batches(groups, setup.config, setup.sample_rate, 0, 0)
+        plan = setup.plan()
+
+        def passes() -> Iterator[Batch]:
+            steps = train_batches(plan, setup.config, setup.sample_rate, 0, 0)
+            return (batch for parts in steps for batch in parts)
+
+        yield passes
 
 
 @contextmanager
@@ -184,10 +195,10 @@ def peer(source: Source, workers: int, setup: Setup) -> Iterator[Passes]:
     yield passes
 
 
-OURS, FLOOR = "chronav through Ray Data", "floor: decoding alone"
+FLOOR, IN_PROCESS, OURS = "floor: decoding alone", "chronav in process", "chronav through Ray Data"
 PATHS: dict[str, Opener] = {
     FLOOR: floor,
-    "chronav in process": in_process,
+    IN_PROCESS: in_process,
     OURS: through_ray,
     "webdataset in process": partial(peer, webdataset_records, 0),
     "webdataset, one worker": partial(peer, webdataset_records, 1),

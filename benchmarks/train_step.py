@@ -25,16 +25,17 @@ from benchmarks.media import Stored, segment
 from benchmarks.rounds import PAGE, heading, interleave, markdown, ratios, spread, write_section
 from chronav.config import build
 from pipelines.schema import CLIP_SCHEMA
+from trainer.bank import MemoryBank
 from trainer.batch import Batch, collate
 from trainer.config import PretrainConfig
 from trainer.input import stored_row
 from trainer.learner import Learner
-from trainer.loop import optimise
 from trainer.losses.order import order_pairs
 from trainer.model import Outputs
 from trainer.momentum import Keys, momentum_at
-from trainer.objective import Forward, run_model, temporal_terms, total
+from trainer.objective import Forward, run_model, see, temporal_counts, temporal_terms, total
 from trainer.sample import decode_audio, make_sample
+from trainer.step import optimise
 
 FULL, BARE, ALONE = "full objective", "networks alone", "objective alone, random features"
 _STORED = Stored(height=128, width=170, sample_rate=16_000)
@@ -63,6 +64,7 @@ def full_banks(learner: Learner) -> None:
     """Fill every bank with random unit keys of videos of their own."""
     draw = torch.Generator().manual_seed(0)
     for bank in learner.contrast.banks.values():
+        assert isinstance(bank, MemoryBank)
         keys = nn.functional.normalize(torch.randn(bank.keys.shape, generator=draw), dim=1)
         video = torch.randint(-(2**63), 2**63 - 1, (len(keys),), generator=draw)
         bank.push(keys.to(bank.keys.device), video.to(bank.keys.device))
@@ -104,14 +106,16 @@ def network_step(work: Work) -> Step:
     full_banks(learner)
     batch = make_batch(config, _STORED, work.samples, work.samples).to(work.device)
     if work.name == FULL:
-        return lambda: optimise(learner, batch, config, 0)
+        return lambda: optimise(learner, [batch], config, 0)
     return lambda: bare_step(learner, batch, config)
 
 
 def bare_step(learner: Learner, batch: Batch, config: PretrainConfig) -> None:
-    """What `trainer.loop.optimise` does, with the sum of all outputs as the loss."""
-    forward = run_model(learner.wrapped, learner.log_mel, batch, config)
-    learner.contrast.keys(forward.out, forward.video, forward.audio)
+    """What `trainer.step.optimise` does, with the sum of all outputs as the loss."""
+    assert learner.contrast.momentum is not None
+    views = see(learner.log_mel, batch, config)
+    learner.contrast.momentum(views.video, views.audio)
+    forward = run_model(learner.wrapped, views, batch, config)
     outputs = [getattr(forward.out, field.name) for field in dataclasses.fields(Outputs)]
     tensors = [tensor for tensor in (*outputs, *forward.order.values()) if tensor is not None]
     loss = torch.stack([tensor.sum() for tensor in tensors]).sum()
@@ -119,7 +123,6 @@ def bare_step(learner: Learner, batch: Batch, config: PretrainConfig) -> None:
     loss.backward()
     nn.utils.clip_grad_norm_(learner.model.parameters(), config.grad_clip)
     learner.optimiser.step()
-    assert learner.contrast.momentum is not None
     learner.contrast.momentum.follow(learner.model, momentum_at(0, config.steps, config.momentum))
 
 
@@ -150,9 +153,12 @@ def objective_step(work: Work) -> Step:
         order = {
             name: torch.randn(len(p.first), 3, device=device).requires_grad_() for name, p in pairs.items()
         }
-        terms = temporal_terms(Forward(out, order, pairs, None, None), batch)
-        terms |= learner.contrast.terms(out, Keys(unit(n), unit(n), unit(n)), batch)
-        total(terms, config.loss).backward()
+        keys = Keys(unit(n), unit(n), unit(n))
+        pool = learner.contrast.pool([keys], [batch])
+        terms = temporal_terms(Forward(out, order, pairs), batch)
+        terms |= learner.contrast.terms(out, keys, batch, pool)
+        counts = temporal_counts(batch) | learner.contrast.counts(batch)
+        total(terms, counts, config.loss).backward()
 
     return step
 

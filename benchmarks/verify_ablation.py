@@ -89,8 +89,8 @@ def full_rows(runs: Sequence[Result]) -> tuple[list[str], bool]:
         above = [a["low"] > floor for a, floor in zip(found, level, strict=True)]
         ok = ok and all(above)
         each = ", ".join(f"{a['value']:.2f} [{a['low']:.2f}, {a['high']:.2f}]" for a in found)
-        scores = mean_and_spread([a["value"] for a in found])
-        rows.append(f"| {head} | {scores} | {each} | {np.mean(level):.2f} | {sum(above)} of {len(above)} |")
+        mean = mean_and_spread([a["value"] for a in found])
+        rows.append(f"| {head} | {mean} | {each} | {np.mean(level):.2f} | {sum(above)} of {len(above)} |")
     for title in TITLES:
         scores, floor = [r["figures"][title] for r in runs], [r["random_weights"][title] for r in runs]
         above = [a > b for a, b in zip(scores, floor, strict=True)]
