@@ -10,7 +10,7 @@ DEVICE ?= cuda
 ASKED := $(filter command environment,$(firstword $(origin PYTHON)))
 CHECK_PYTHON = $(if $(ASKED),$(PYTHON),$(BIN)/python)
 
-.PHONY: setup demo test lint bench verify verify-learning verify-ablation verify-resume gpu-pack gpu-check ui clean
+.PHONY: setup demo test lint bench verify verify-learning verify-ablation verify-resume verify-leaks gpu-pack gpu-check ui clean
 
 setup: $(STAMP)
 
@@ -32,8 +32,10 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.world
+	$(BIN)/python -m benchmarks.train_input --page
+	$(BIN)/python -m benchmarks.train_step --page
 
-verify: verify-learning verify-ablation verify-resume
+verify: verify-learning verify-ablation verify-resume verify-leaks
 
 verify-learning: setup
 	$(BIN)/python -m benchmarks.verify_learning
@@ -43,6 +45,9 @@ verify-ablation: setup
 
 verify-resume: setup
 	$(BIN)/python -m benchmarks.verify_resume
+
+verify-leaks: setup
+	$(BIN)/python -m benchmarks.verify_leaks
 
 gpu-pack: setup
 	$(BIN)/python -m benchmarks.gpu.pack --out $(BUNDLE)

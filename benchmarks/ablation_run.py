@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from chronav import load_export
+from chronav import __version__, load_export
 from chronav.cluster import connected
 from chronav.config import build
 from chronav.demo import TABLE
@@ -76,7 +76,7 @@ def measure(folder: Path, seed: int, switch: str) -> dict[str, Any]:
     began = time.monotonic()
     table, annotations = world_of(folder, seed)
     name = RECIPE if switch == FULL else f"{RECIPE}+{switch}"
-    config = build(PretrainConfig, defaults=recipes.get(name) | {"seed": seed})
+    config = config_of(seed, switch)
     trained = pretrain([table], f"{folder}/run-{seed}-{switch}", config, name, ["world/1=test"], "auto")
     pretrained_s = time.monotonic() - began
     figures, floor = probe(trained["export"], table, annotations, seed, with_floor=switch == FULL)
@@ -84,6 +84,8 @@ def measure(folder: Path, seed: int, switch: str) -> dict[str, Any]:
         "seed": seed,
         "switch": switch,
         "steps": config.steps,
+        "version": __version__,
+        "config_digest": config.digest(),
         "heads": trained["accuracies"],
         "figures": figures,
         "random_weights": floor,
@@ -132,6 +134,27 @@ def _embedded(
     return gathered(parts, list(networks), plan.short_clips)
 
 
+def is_current(result: dict[str, Any], seed: int, switch: str) -> bool:
+    """Whether a kept result was made with the present config and version: others must not pass for today's."""
+    return (result.get("version"), result.get("config_digest")) == (
+        __version__,
+        config_of(seed, switch).digest(),
+    )
+
+
+def config_of(seed: int, switch: str) -> PretrainConfig:
+    """The config of a run."""
+    name = RECIPE if switch == FULL else f"{RECIPE}+{switch}"
+    return build(PretrainConfig, defaults=recipes.get(name) | {"seed": seed})
+
+
+def result_of(folder: Path, seed: int, switch: str) -> dict[str, Any] | None:
+    """The kept result of a run, if it is there and current."""
+    file = result_file(folder, seed, switch)
+    result = json.loads(file.read_text()) if file.exists() else None
+    return result if result is not None and is_current(result, seed, switch) else None
+
+
 def result_file(folder: Path, seed: int, switch: str) -> Path:
     """Where a run leaves what it found."""
     return folder / f"result-{seed}-{switch}.json"
@@ -144,8 +167,8 @@ def main() -> None:
     torch.set_num_threads(1)
     with connected(min_cpus=3):
         for switch in switches:
-            file = result_file(folder, seed, switch)
-            if not file.exists():
+            if result_of(folder, seed, switch) is None:
+                file = result_file(folder, seed, switch)
                 found = measure(folder, seed, switch)
                 temporary = file.with_suffix(".tmp")
                 temporary.write_text(json.dumps(found, indent=1))

@@ -8,7 +8,6 @@ the full method, paired by seed. Resumable: results are kept in the folder, and 
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import subprocess
 import sys
@@ -21,13 +20,14 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from benchmarks.ablation_run import CLIPS, FULL, PROBES, RECIPE, VIDEOS_PER_CLASS, result_file
+from benchmarks.ablation_run import CLIPS, FULL, PROBES, RECIPE, VIDEOS_PER_CLASS, result_of
 from chronav import __version__
 from chronav.progress import say
 from trainer.config import HEADS
 from trainer.switches import SWITCHES
 
 Result = dict[str, Any]
+_LONGEST_RUN_S = 480
 TITLES = [title for _, _, title in PROBES]
 
 
@@ -157,8 +157,8 @@ def collect(folder: Path, seeds: Sequence[int]) -> dict[str, list[Result]]:
     """The results that are there, by switch, in the order of the table."""
     found: dict[str, list[Result]] = {}
     for switch in (FULL, *SWITCHES):
-        files = [result_file(folder, seed, switch) for seed in seeds]
-        runs = [json.loads(file.read_text()) for file in files if file.exists()]
+        kept = [result_of(folder, seed, switch) for seed in seeds]
+        runs = [result for result in kept if result is not None]
         if runs:
             found[switch] = runs
     return found
@@ -169,7 +169,7 @@ def run_all(folder: Path, seeds: Sequence[int], jobs: int) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
 
     def run(seed: int, switches: Sequence[str]) -> bool:
-        missing = [switch for switch in switches if not result_file(folder, seed, switch).exists()]
+        missing = [switch for switch in switches if result_of(folder, seed, switch) is None]
         if not missing:
             return True
         call = [sys.executable, "-m", "benchmarks.ablation_run", str(folder), str(seed), *missing]
@@ -198,10 +198,17 @@ def main() -> int:
     given = parser.parse_args()
     folder = Path(given.folder).absolute()
     succeeded = run_all(folder, given.seeds, given.jobs)
-    text, ok = page(collect(folder, given.seeds))
+    results = collect(folder, given.seeds)
+    if FULL not in results:
+        say("the full method did not run: there is nothing to compare with")
+        return 1
+    text, ok = page(results)
+    slow = [r for runs in results.values() for r in runs if r["seconds"] > _LONGEST_RUN_S]
+    if slow:
+        say(f"{len(slow)} runs took more than {_LONGEST_RUN_S // 60} minutes")
     Path(given.page).write_text(text)
     print(text)
-    return 0 if ok and succeeded else 1
+    return 0 if ok and succeeded and not slow else 1
 
 
 if __name__ == "__main__":

@@ -69,6 +69,12 @@ def pretrain(
             help="auto: go on where the run stopped; no: a new run; or the folder of a checkpoint to begin from"
         ),
     ] = "no",
+    probe: Annotated[
+        str | None, typer.Option(help="a labelled clip table: see every epoch what nearest neighbours tell")
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="record a few steps into OUT/profile (torch profiler)")
+    ] = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -77,7 +83,9 @@ def pretrain(
     def job() -> Outcome:
         recipes = load("trainer.recipes")
         settings = build(load("trainer.config").PretrainConfig, config, overrides or (), recipes.get(recipe))
-        return load("trainer.job").pretrain(table, out, settings, recipe, exclude or [], resume)
+        return load("trainer.job").pretrain(
+            table, out, settings, recipe, exclude or [], resume, probe, profile
+        )
 
     _finish(job, _pretrain_summary, as_json, "add --resume auto to go on from the latest checkpoint")
 
@@ -220,6 +228,10 @@ def _pretrain_summary(o: Mapping[str, Any]) -> str:
                 f"  {head:<12} {a['value']:.2f}  [{a['low']:.2f}, {a['high']:.2f}]"
                 f"  chance {a['chance']:.2f}  n {a['n']}"
             )
+    for name, score in o.get("probe", {}).items():
+        lines.append(
+            f"  {name:<12} {score['value']:.2f}  chance {score['chance']:.2f}  n {score['n']}  (probe)"
+        )
     if o["heldout_videos"] < _FEW_VIDEOS:
         lines.append(
             f"note: {o['heldout_videos']} held-out videos are few: the accuracies say little, and their intervals too"

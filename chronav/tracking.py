@@ -117,9 +117,13 @@ class Run:
         return str(self._client.create_model_version(model, source, self.run_id).version)
 
     def history(self) -> list[dict[str, float]]:
-        """All logged metrics, one dict a step: `{"step": 20, "loss/total": 3.1, ...}`, in order of steps."""
+        """All logged metrics, one dict a step: `{"step": 20, "loss/total": 3.1, ...}`, in order of steps.
+
+        Without those of the machine (`system/`), whose steps are samples of their own.
+        """
         steps: dict[int, dict[str, float]] = {}
-        for name in self._client.get_run(self.run_id).data.metrics:
+        names = self._client.get_run(self.run_id).data.metrics
+        for name in (name for name in names if not name.startswith("system/")):
             for metric in self._client.get_metric_history(self.run_id, name):
                 steps.setdefault(metric.step, {"step": metric.step})[name] = metric.value
         return [steps[step] for step in sorted(steps)]

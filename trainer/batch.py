@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,18 +65,23 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch with all tensors on `device`."""
+        return self._mapped(lambda tensor: tensor.to(device, non_blocking=True))
 
-        def move(value: object) -> object:
+    def pin(self) -> Batch:
+        """The batch in memory that a GPU can copy from while it computes."""
+        return self._mapped(Tensor.pin_memory)
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        def mapped(value: object) -> object:
             if isinstance(value, Tensor):
-                return value.to(device, non_blocking=True)
+                return change(value)
             if isinstance(value, ClipLabels):
-                fields = dataclasses.fields(value)
-                return ClipLabels(*(getattr(value, f.name).to(device, non_blocking=True) for f in fields))
+                return ClipLabels(*(change(getattr(value, f.name)) for f in dataclasses.fields(value)))
             return value
 
-        moved = {f.name: move(getattr(self, f.name)) for f in dataclasses.fields(self)}
-        moved["waves"] = [(s, wave.to(device), rows.to(device)) for s, wave, rows in self.waves]
-        return Batch(**moved)  # type: ignore[arg-type]
+        values = {f.name: mapped(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        values["waves"] = [(s, change(wave), change(rows)) for s, wave, rows in self.waves]
+        return Batch(**values)  # type: ignore[arg-type]
 
 
 def video_key(video_id: str) -> int:

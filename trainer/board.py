@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from chronav.progress import Bar
+from chronav.progress import Bar, say
 
 
 class Board:
@@ -15,11 +15,21 @@ class Board:
         self._step = 0
         self._note = ""
         self._outcome: dict[str, Any] | None = None
+        self._warnings: list[str] = []
         self._stop = False
 
     def post(self, step: int, note: str) -> None:
         """Show a step."""
         self._step, self._note = step, note
+
+    def warn(self, text: str) -> None:
+        """Leave a line for the person who watches."""
+        self._warnings.append(text)
+
+    def take_warnings(self) -> list[str]:
+        """The lines left since the last call."""
+        taken, self._warnings = self._warnings, []
+        return taken
 
     def ask_to_stop(self) -> None:
         """Ask the workers to save and to stop."""
@@ -92,3 +102,11 @@ class Watcher:
                 step, note = ray.get(self._board.read.remote())
                 if step:
                     bar.update(step, note)
+                self._say_warnings()
+        self._say_warnings()
+
+    def _say_warnings(self) -> None:
+        import ray
+
+        for line in ray.get(self._board.take_warnings.remote()):
+            say(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -29,6 +30,9 @@ _FREE_KEYS = {
     "heldout_draws",
     "max_failures",
     "compile",
+    "rank_alarm",
+    "probe_every",
+    "probe_videos",
 }
 
 
@@ -42,6 +46,7 @@ class Progress(Config):
     )
     losses: dict[str, float] = Field(default_factory=dict, description="last logged values")
     mlflow_run_id: str | None = None
+    versions: dict[str, int] = Field(default_factory=dict, description="version of each table trained on")
 
 
 def digest(config: Config) -> str:
@@ -70,10 +75,13 @@ def write(folder: str, state: dict[str, Any], progress: Progress) -> None:
     storage.write_bytes(storage.join(folder, PROGRESS), progress.model_dump_json().encode())
 
 
-def load(folder: str, learner: Learner, device: torch.device) -> Progress:
-    """Put the state of `folder` (local or URL) back into the networks, the banks and the optimiser."""
+def load(folder: str, learner: Learner) -> Progress:
+    """Put the state of `folder` (local or URL) back into the networks, the banks and the optimiser.
+
+    By way of main memory: the optimiser's counters stay there, where it made them, and the device holds one copy.
+    """
     data = io.BytesIO(storage.read_bytes(storage.join(folder, TENSORS)))
-    state: dict[str, Any] = torch.load(data, map_location=device, weights_only=True)
+    state: dict[str, Any] = torch.load(data, map_location="cpu", weights_only=True)
     for name, part in _parts(learner).items():
         part.load_state_dict(state[name])
     return read_progress(folder)
@@ -99,5 +107,10 @@ def name_of(step: int) -> str:
 def latest(run_folder: str) -> str | None:
     """The newest whole checkpoint below a run's folder, or None."""
     files = [f.uri for f in storage.list_files(run_folder) if f.uri.endswith(f"/{PROGRESS}")]
-    folders = [storage.parent(file) for file in files]
-    return max(folders, key=lambda folder: read_progress(folder).step, default=None)
+    return newest([storage.parent(file) for file in files])
+
+
+def newest(folders: Sequence[str]) -> str | None:
+    """The one that got furthest among the folders that hold a whole checkpoint."""
+    whole = [folder for folder in folders if storage.is_file(storage.join(folder, PROGRESS))]
+    return max(whole, key=lambda folder: read_progress(folder).step, default=None)

@@ -168,6 +168,11 @@ class PretrainConfig(Config):
     heldout_fraction: float = Field(0.1, gt=0, lt=1, description="share of groups held out, by hash")
     heldout_draws: int = Field(4, ge=1, description="samples drawn from each held-out segment")
     max_failures: int = Field(2, ge=0, description="restarts after a lost worker")
+    rank_alarm: float = Field(
+        2.0, ge=0, description="effective rank of a projection below which a collapse is reported; 0: never"
+    )
+    probe_every: int = Field(1, ge=0, description="epochs between probes of a --probe table; 0: none")
+    probe_videos: int = Field(2000, ge=2, description="most videos of a --probe table that are used")
 
     samples_per_row: int = Field(1, ge=1, description="samples drawn each time a segment is read")
     lanes: int = Field(8, ge=1, description="independent streams a batch is made of; a multiple of workers")
@@ -205,6 +210,8 @@ class PretrainConfig(Config):
 
     @model_validator(mode="after")
     def _consistent(self) -> PretrainConfig:
+        if self.export_weights == "momentum" and self.loss.keys == "online":
+            raise ValueError("export_weights=momentum needs loss.keys=momentum: else there is no average")
         if self.lanes % self.workers:
             raise ValueError(f"lanes ({self.lanes}) must be a multiple of workers ({self.workers})")
         if self.batch_size % self.lanes:

@@ -47,6 +47,16 @@ class Pool:
     video: dict[str, Tensor]  # (N,) each
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """The queries of one direction in a batch, each with the key that it is paired with."""
+
+    query: Tensor  # (n, d)
+    positive: Tensor  # (n, d) k_i
+    video: Tensor  # (n,) whose they are
+    name: Tensor  # (n,) int64 what noise drawn for a query depends on
+
+
 class Contrast(nn.Module):
     """Momentum model and memory banks: what the contrastive loss remembers between steps."""
 
@@ -93,7 +103,7 @@ class Contrast(nn.Module):
         """
         found: dict[str, Term] = {}
         for number, direction in enumerate(self.directions):
-            term = self._term(number, direction, out, keys, batch, pool)
+            term = self._term(number, out, keys, batch, pool)
             found[direction.term] = found[direction.term] + term if direction.term in found else term
         return found
 
@@ -105,33 +115,44 @@ class Contrast(nn.Module):
         for name in self.banks:
             self._bank(name).push(pool.keys[name], pool.video[name])
 
+    def pairs(self, number: int, out: Outputs, keys: Keys, batch: Batch) -> Pairs:
+        """Who asks whom in `batch`, in the direction `self.directions[number]`; `keys`: the batch's own."""
+        direction, dim = self.directions[number], self.config.projection_dim
+        present = _present(direction, batch)
+        asks, answers = _rows_of(direction.query, batch), _rows_of(direction.key, batch)  # (B, 2)
+        paired = answers.flip(1) if direction.flip else answers
+        window = torch.arange(2, device=present.device)
+        return Pairs(
+            _projected(getattr(out, direction.query), batch, dim)[asks.flatten()[present]],
+            _projected(getattr(keys, direction.key), batch, dim)[paired.flatten()[present]],
+            batch.key.repeat_interleave(2)[present],
+            (2 * batch.index[:, None] + window).flatten()[present] * len(DIRECTIONS) + number,
+        )
+
+    def entries(self, name: str) -> tuple[Tensor, Tensor] | None:
+        """Keys (M, d) and videos (M,) of the bank of the projection `name`; None until there are enough."""
+        if not self.banks:
+            return None
+        bank = self._bank(name)
+        if bank.filled < min(self.config.loss.bank_min_fill, bank.size // 4):
+            return None
+        return bank.keys[: bank.filled], bank.video[: bank.filled]
+
     def _bank(self, name: str) -> MemoryBank:
         bank = self.banks[name]
         assert isinstance(bank, MemoryBank)
         return bank
 
-    def _term(
-        self, number: int, direction: Direction, out: Outputs, keys: Keys, batch: Batch, pool: Pool
-    ) -> Term:
-        dim, config = self.config.projection_dim, self.config.loss
-        present = _present(direction, batch)
-        asks, answers = _rows_of(direction.query, batch), _rows_of(direction.key, batch)  # (B, 2)
-        query = _projected(getattr(out, direction.query), batch, dim)[asks.flatten()[present]]
-        stored = _projected(getattr(keys, direction.key), batch, dim)
-        paired = answers.flip(1) if direction.flip else answers
-        video = batch.key.repeat_interleave(2)[present]
-        positive = stored[paired.flatten()[present]]
-        usual = Usual(query, video, positive, pool.keys[direction.key], pool.video[direction.key])
-        if not self.banks:
+    def _term(self, number: int, out: Outputs, keys: Keys, batch: Batch, pool: Pool) -> Term:
+        config, key = self.config.loss, self.directions[number].key
+        pairs = self.pairs(number, out, keys, batch)
+        usual = Usual(pairs.query, pairs.video, pairs.positive, pool.keys[key], pool.video[key])
+        stored = self.entries(key)
+        if stored is None or not len(pairs.query):
             return contrastive_loss(usual, config.tau)
-        bank = self._bank(direction.key)
-        if bank.filled < min(config.bank_min_fill, bank.size // 4) or not len(query):
-            return contrastive_loss(usual, config.tau)
-        entries, entry_video = bank.keys[: bank.filled], bank.video[: bank.filled]
-        window = torch.arange(2, device=present.device)
-        asked = (2 * batch.index[:, None] + window).flatten()[present] * len(DIRECTIONS) + number
-        noise = gumbel(asked, bank.filled, self.config.seed)
-        extras = draw_extras(usual.positive, video, entries, entry_video, noise, config)
+        entries, entry_video = stored
+        noise = gumbel(pairs.name, len(entries), self.config.seed)
+        extras = draw_extras(pairs.positive, pairs.video, entries, entry_video, noise, config)
         return contrastive_loss(usual, config.tau, entries, extras)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from trainer.batch import Batch
 from trainer.config import HEADS, PretrainConfig
 from trainer.dist import gather_objects
 from trainer.model import AudioVisualModel
-from trainer.objective import Forward, run_model, see
+from trainer.objective import Forward, Views, run_model, see
 from trainer.sound import LogMel
 
 _BOOTSTRAP = 2000
@@ -52,18 +52,22 @@ def heldout_accuracies(
     batches: Iterable[Batch],
     config: PretrainConfig,
     device: torch.device,
+    observe: Callable[[Batch, Views, Forward], None] | None = None,
 ) -> dict[str, dict[str, float | int | None]]:
     """Head -> {value, chance, n, low, high, duration_baseline, videos}; `value` is None where nothing was asked.
 
     `chance` is the mean of 1 / |classes that the item could have had|; `duration_baseline` is what a guess of the
-    likeliest class from the segment's duration alone would score.
+    likeliest class from the segment's duration alone would score. `observe` is shown every batch and its answer.
     """
     tallies = {head: Tally() for head in HEADS}
     model.eval()
     for batch in batches:
         moved = batch.to(device)
         views = see(log_mel, moved, config)
-        _count(tallies, run_model(model, views, moved, config), moved)
+        forward = run_model(model, views, moved, config)
+        _count(tallies, forward, moved)
+        if observe is not None:
+            observe(moved, views, forward)
     model.train()
     for other in gather_objects(tallies)[1:]:
         for head in HEADS:

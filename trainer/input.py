@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import pickle
 from collections import deque
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import ray
 import ray.data
@@ -22,52 +24,43 @@ from trainer.plan import Piece, Plan
 from trainer.reads import TrainGroup
 from trainer.sample import Sample, StoredRow, decode_audio, make_sample
 
-_COLUMNS = [
-    "clip_id",
-    "video_id",
-    "fps",
-    "n_frames",
-    "source_fps",
-    "frames",
-    "audio",
-    "audio_valid_start_s",
-    "audio_valid_end_s",
-]
+_SMALL = ["clip_id", "video_id", "fps", "n_frames", "source_fps", "audio_valid_start_s", "audio_valid_end_s"]
+_COLUMNS = [*_SMALL, "frames", "audio"]
 _LEAST_A_ROUND = 8
 # A task of its own for a handful of samples would cost more than the samples.
 _LEAST_SAMPLES_A_JOB = 64
+_NO_FRAMES = np.zeros((0, 0, 0, 0, 3), np.uint8)
 
 
 def stored_row(table: pa.Table, row: int) -> StoredRow:
     """One row of a row group, its media still encoded and not copied."""
-
-    def value(name: str) -> Any:
-        return table.column(name)[row].as_py()
-
+    value = table.select(_SMALL).slice(row, 1).to_pylist()[0]
     frames, audio = table.column("frames")[row], table.column("audio")[row]
-    start, end = value("audio_valid_start_s"), value("audio_valid_end_s")
-    pictures = frames.values if frames.is_valid else []
+    start, end = value["audio_valid_start_s"], value["audio_valid_end_s"]
     return StoredRow(
-        value("clip_id"),
-        value("video_id"),
-        value("fps") or 0.0,
-        value("n_frames") or 0,
-        value("source_fps"),
-        _Pictures(pictures),
+        value["clip_id"],
+        value["video_id"],
+        value["fps"] or 0.0,
+        value["n_frames"] or 0,
+        value["source_fps"],
+        _Pictures(frames.values) if frames.is_valid and len(frames.values) else [],
         audio.as_buffer() if audio.is_valid else None,
         None if start is None or end is None else (start, end),
     )
 
 
 class _Pictures:
-    """The JPEGs of a row, by index, without copying the others."""
+    """The JPEGs of a row, by index, without copying any: Arrow's own scalars would be copies."""
 
-    def __init__(self, values: Any) -> None:
-        self._values = values
-
-    def __getitem__(self, index: int) -> Any:
+    def __init__(self, values: pa.Array) -> None:
+        values = values.cast(pa.binary())  # files that deltalake rewrote may hold other kinds of binary
+        _, ends, data = values.buffers()
+        self._ends = np.frombuffer(ends, np.int32, len(values) + 1, 4 * values.offset).tolist()
         # Arrow's buffers call themselves signed, which JPEG decoders refuse.
-        return memoryview(self._values[index].as_buffer()).cast("B")
+        self._data = memoryview(data).cast("B")
+
+    def __getitem__(self, index: int) -> memoryview:
+        return self._data[self._ends[index] : self._ends[index + 1]]
 
 
 def bundles(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
@@ -137,7 +130,8 @@ def train_batches(
     rows = _stream(jobs, _DecodePieces(config, sample_rate), a_round=max(each, _LEAST_A_ROUND))
     part = config.batch_size // config.workers // config.accumulate
     for samples in assemble(rows, lanes, plan.shape.per_lane):
-        yield [collate(samples[i : i + part], config) for i in range(0, max(len(samples), 1), part)]
+        # Always as many parts, if need be empty ones: with sync_batch each is a round of messages.
+        yield [collate(samples[i * part : (i + 1) * part], config) for i in range(config.accumulate)]
 
 
 def heldout_batches(
@@ -197,9 +191,44 @@ class _DecodeHeldout:
 
 
 def _packed(samples: list[tuple[int, Sample | None]]) -> pa.Table:
-    blobs = [pickle.dumps(sample, protocol=5) for _, sample in samples]
-    lanes = [lane for lane, _ in samples]
-    return pa.table({"lane": pa.array(lanes, pa.int32()), "sample": pa.array(blobs, pa.large_binary())})
+    """One row a sample. Its pictures, nine tenths of the bytes, lie beside the pickled rest: they are not copied."""
+    pickles, pictures = [], []
+    for _, sample in samples:
+        frames = _NO_FRAMES if sample is None else sample.frames
+        bare = sample and dataclasses.replace(sample, frames=_NO_FRAMES)
+        pickles.append(pickle.dumps((bare, frames.shape), protocol=5))
+        ends = pa.py_buffer(np.array([0, frames.nbytes]))
+        pictures.append(
+            pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(frames)])
+        )
+    columns = {
+        "lane": pa.array([lane for lane, _ in samples], pa.int32()),
+        "sample": pa.array(pickles, pa.large_binary()),
+        "frames": pa.chunked_array(pictures, pa.large_binary()),
+    }
+    return pa.table(columns)
+
+
+def _unpacked(table: pa.Table) -> Iterator[tuple[int, Sample | None]]:
+    """What `_packed` put together; the pictures stay where the table has them, read-only."""
+    lanes = table.column("lane").to_pylist()
+    for lane, blob, pictures in zip(
+        lanes, _values(table.column("sample")), _values(table.column("frames")), strict=True
+    ):
+        bare, shape = pickle.loads(blob)
+        yield (
+            lane,
+            bare and dataclasses.replace(bare, frames=np.frombuffer(pictures, np.uint8).reshape(shape)),
+        )
+
+
+def _values(column: pa.ChunkedArray) -> Iterator[memoryview]:
+    """The values of a large_binary column, which Arrow's own scalars would be copies of."""
+    for chunk in column.chunks:
+        _, ends, data = chunk.buffers()
+        at = np.frombuffer(ends, np.int64, len(chunk) + 1, 8 * chunk.offset).tolist()
+        whole = memoryview(data if data is not None else b"")
+        yield from (whole[start:end] for start, end in itertools.pairwise(at))
 
 
 def _stream(jobs: Iterator[bytes], task: Any, a_round: int) -> Iterator[tuple[int, Sample | None]]:
@@ -218,9 +247,7 @@ def _stream(jobs: Iterator[bytes], task: Any, a_round: int) -> Iterator[tuple[in
             following = next(rounds, None)
             pending = ahead.submit(_decode_round, following, task) if following else None
             for block in blocks:
-                table = ray.get(block)
-                for lane, blob in zip(table.column("lane").to_pylist(), table.column("sample"), strict=True):
-                    yield lane, pickle.loads(blob.as_buffer())
+                yield from _unpacked(ray.get(block))
 
 
 def _decode_round(jobs: list[bytes], task: Any) -> list[Any]:

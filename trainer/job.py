@@ -9,6 +9,7 @@ from typing import Any
 from chronav import storage, tracking
 from chronav.cluster import connected
 from chronav.errors import CallError
+from chronav.progress import say
 from trainer import checkpoint
 from trainer.board import Board
 from trainer.config import PretrainConfig
@@ -18,6 +19,8 @@ from trainer.mixture import parse_tables
 from trainer.preflight import check, check_norm, cluster_gpus
 from trainer.scan import Exclusion
 from trainer.tables import TrainingData, select_rows
+from trainer.watch.probe_table import open_probe
+from trainer.watch.watch import Watched
 from trainer.worker import WorkerJob
 
 
@@ -28,27 +31,36 @@ def pretrain(
     recipe: str,
     exclude: Sequence[str] = (),
     resume: str = "no",
+    probe: str | None = None,
+    profile: bool = False,
 ) -> dict[str, Any]:
     """Pre-train on clip tables into the folder `out`; returns the outcome (architecture page, `pretrain`).
 
     `tables`: each `T`, or each `T=WEIGHT`: its relative share of the samples of an epoch.
     `resume`: `no` (an existing folder is refused), `auto` (go on from its latest checkpoint, or begin), or the
-    folder of a checkpoint to begin from. Raises `CallError` for a wrong call, `JobError` for a failed run.
+    folder of a checkpoint to begin from. `probe`: a labelled clip table on which features are looked at now and then;
+    `profile`: record a few steps. Raises `CallError` for a wrong call, `JobError` for a failed run.
     """
     began = time.monotonic()
     out = storage.absolute(out)
     paths, weights = parse_tables(tables)
     exclusions = [Exclusion.parse(text) for text in exclude]
     start = _starting_point(out, resume, config)
-    data = select_rows([storage.absolute(path) for path in paths], config, exclusions, weights)
+    versions = checkpoint.read_progress(start).versions if start else {}
+    data = select_rows([storage.absolute(path) for path in paths], config, exclusions, weights, versions)
     check(data, config)
+    watched = _watched(data, out, config, probe, profile)
     if start is not None:
         _check_same_data(start, _data_id(data, exclude))
     with connected(min_cpus=config.workers + 2):
         import ray
 
         check_norm(config, cluster_gpus())
-        run = _start_run(data, out, config, recipe, exclude, start)
+        run = _start_run(data, out, config, recipe, exclude, start if resume == "auto" else None)
+        if start is not None and resume != "auto":
+            run.tags({"chronav.begun_from": start})
+        if watched.probe is not None:
+            run.tags({"chronav.probe": str(watched.probe)})
         try:
             job = WorkerJob(
                 config,
@@ -60,6 +72,7 @@ def pretrain(
                 run.uri,
                 run.run_id,
                 ray.remote(num_cpus=0)(Board).remote(),
+                watched,
             )
             outcome = fit(job)
             version = run.register(tracking.REGISTERED_MODEL, storage.join(out, "export"))
@@ -81,6 +94,16 @@ def pretrain(
         "excluded_segments": data.excluded_rows,
         "seconds": time.monotonic() - began,
     }
+
+
+def _watched(
+    data: TrainingData, out: str, config: PretrainConfig, probe: str | None, profile: bool
+) -> Watched:
+    """What is watched beyond the usual; raises `CallError` where the probe's table is of no use."""
+    opened = None if probe is None else open_probe(storage.absolute(probe), config, data)
+    if opened is not None:
+        say(f"pretrain: probe {opened}")
+    return Watched(opened, storage.join(out, "profile") if profile else None)
 
 
 def _starting_point(out: str, resume: str, config: PretrainConfig) -> str | None:

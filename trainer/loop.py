@@ -20,6 +20,9 @@ from trainer.step import Stepped, optimise
 class Hooks(Protocol):
     """What happens around the steps; called on every worker."""
 
+    def stepped(self, step: int) -> None:
+        """After every step."""
+
     def log(self, step: int, metrics: dict[str, float]) -> None:
         """Every `log_every` steps, with the means since the last call."""
 
@@ -27,10 +30,13 @@ class Hooks(Protocol):
         """Every `heldout_every` steps and after the last."""
 
     def save(self, step: int) -> None:
-        """Every `checkpoint_every` steps, after the last, and before a stop."""
+        """Every `checkpoint_every` steps, after the last, before a stop, and where it is wanted."""
 
-    def stop_wanted(self, step: int) -> bool:
-        """Whether to save and to stop after this step; the same answer on every worker."""
+    def save_wanted(self, step: int) -> bool:
+        """Whether to save after this step whatever its number; the same answer on every worker."""
+
+    def stop_wanted(self) -> bool:
+        """Whether to save and to stop; the same answer on every worker."""
 
 
 @dataclass
@@ -50,12 +56,16 @@ class Meter:
         self.counts[name] = self.counts.get(name, 0.0) + weight
 
     def read(self, batch_size: int, device: torch.device) -> dict[str, float]:
-        """All means, throughput (samples/s), the share of time spent waiting for data, and what names the samples
-        that all workers have seen since the last time; then start afresh. A collective.
+        """All means, throughput a second, the share of time spent waiting for data, and what names the samples that
+        all workers have seen since the last time; then start afresh. A collective.
         """
         elapsed = time.monotonic() - self.since
         values = {n: self.sums[n] / count for n, count in self.counts.items() if count > 0}
         values["throughput/samples_per_s"] = self.steps * batch_size / max(elapsed, 1e-9)
+        # Every clip is asked for its direction: what that loss counted is the clips of the global batches.
+        for modality, head in (("video", "direction_v"), ("audio", "direction_a")):
+            clips = self.counts.get(f"loss/{head}", 0.0)
+            values[f"throughput/{modality}_clips_per_s"] = clips / max(elapsed, 1e-9)
         values["throughput/data_wait_share"] = self.waited / max(elapsed, 1e-9)
         seen = all_sum(torch.tensor(self.samples, dtype=torch.int64, device=device))
         values["data/samples_digest"] = float(int(seen) % DIGEST_RANGE)
@@ -88,13 +98,15 @@ def train(
         meter.samples += sum(part.digest() for part in batch)
         record(meter, optimise(learner, [part.to(device) for part in batch], config, step))
         done = step + 1
+        hooks.stepped(done)
         final = done == config.steps
         if done % config.log_every == 0 or final:
             hooks.log(done, meter.read(config.batch_size, device) | {"lr": rate})
         if done % config.heldout_every == 0 or final:
             hooks.measure(done)
-        stop = not final and hooks.stop_wanted(done)
-        if done % config.checkpoint_every == 0 or final or stop:
+        stop = not final and hooks.stop_wanted()
+        due = done % config.checkpoint_every == 0 or final or stop
+        if due or hooks.save_wanted(done):
             hooks.save(done)
         if stop:
             return done

@@ -18,7 +18,7 @@ class Outputs:
 
     # 0, with a zero gradient for every parameter: a batch without sound leaves no parameter without one, and so
     # workers with unlike batches exchange the same gradients in the same order.
-    anchor: Tensor
+    anchor: Tensor | None = None
     video: Tensor | None = None  # (N, Dv) features
     audio: Tensor | None = None  # (M, Da)
     v_vv: Tensor | None = None  # (N, d) unit vectors: video, for the loss among videos
@@ -87,6 +87,7 @@ class AudioVisualModel(nn.Module):
         self.order_vv = _order_head(2 * dv, config.head_hidden)
         self.order_aa = _order_head(2 * da, config.head_hidden)
         self.order_va = _order_head(dv + da, config.head_hidden)
+        self.anchor_first = config.loss.keys == "online"
 
     def forward(
         self, video: Tensor | None, audio: Tensor | None, pairs: dict[str, tuple[Tensor, Tensor]]
@@ -96,7 +97,10 @@ class AudioVisualModel(nn.Module):
         `video`: (N, 3, T, H, W); `audio`: (M, bands, frames). `pairs`: `order_vv`, `order_aa`, `order_va` ->
         row indices of the first and of the second clip; for `order_va`, the video's and the audio's.
         """
-        out = Outputs(anchor=0.0 * torch.stack([p.sum() for p in self.parameters()]).sum())
+        # Autograd runs last what was made first. Made last, the anchor lets workers exchange a layer's gradients as
+        # soon as they are known. Keys with gradient have a collective of their own in the backward pass, which must
+        # come before those of the gradients on every worker: then it is made first, and they wait.
+        out = Outputs(anchor=self._zero()) if self.anchor_first else Outputs()
         if video is not None:
             features = self.video_encoder(video.contiguous(memory_format=torch.channels_last_3d))
             out.video = features
@@ -108,7 +112,14 @@ class AudioVisualModel(nn.Module):
             out.a_va = self.project_a_va(features)
             out.a_aa = None if self.project_a_aa is None else self.project_a_aa(features)
             out.speed_a, out.direction_a = self.speed_a(features), self.direction_a(features)
-        return out, self._order(out, pairs)
+        order = self._order(out, pairs)
+        if out.anchor is None:
+            out.anchor = self._zero()
+        return out, order
+
+    def _zero(self) -> Tensor:
+        """0, with a zero gradient for every parameter."""
+        return 0.0 * torch.stack([p.sum() for p in self.parameters()]).sum()
 
     def _order(self, out: Outputs, pairs: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
         sides = {

@@ -17,14 +17,28 @@ def gumbel(rows: Tensor, columns: int, seed: int) -> Tensor:
     `rows`: (n,) int64 keys. -log(-log u), with u from a hash, so that a sample gets the same noise whichever worker
     holds it and however many there are, and a resumed run that of an undisturbed one.
     """
-    start = _mix(rows & _U32 ^ _mix((rows >> 32 & _U32) ^ (seed * _SEED & _U32)))
-    at = torch.arange(columns, device=rows.device, dtype=torch.int64) * _GOLDEN & _U32
-    u = (_mix(start[:, None] + at[None, :] & _U32) >> 8).float().add_(0.5).mul_(2.0**-24)  # in (0, 1)
-    return -torch.log(-torch.log(u))
+    low, high = _signed(rows & _U32), _signed(rows >> 32 & _U32)
+    start = _mix(low ^ _mix(high ^ _signed(torch.tensor(seed * _SEED & _U32))))
+    at = _signed(torch.arange(columns, device=rows.device, dtype=torch.int64) * _GOLDEN & _U32)
+    # A bank's worth for each query: in place, for memory's speed is what this takes its time from.
+    bits = _mix(start[:, None] + at[None, :])  # (n, columns) int32; sums and products wrap
+    u = bits.bitwise_right_shift_(8).bitwise_and_(0xFFFFFF).float()
+    u.add_(0.5).mul_(2.0**-24)  # in (0, 1)
+    return u.log_().neg_().log_().neg_()
 
 
 def _mix(x: Tensor) -> Tensor:
-    """A bijection of 32-bit integers that leaves no pattern: `lowbias32` (C. Wellons, 2018), in int64 arithmetic."""
-    x = (x ^ x >> 16) * _M1 & _U32
-    x = (x ^ x >> 15) * _M2 & _U32
-    return x ^ x >> 16
+    """A bijection of 32-bit integers that leaves no pattern, in place: `lowbias32` (C. Wellons, 2018)."""
+    x.bitwise_xor_(_shifted(x, 16)).mul_(_M1)
+    x.bitwise_xor_(_shifted(x, 15)).mul_(_M2 - 2**32)
+    return x.bitwise_xor_(_shifted(x, 16))
+
+
+def _shifted(x: Tensor, bits: int) -> Tensor:
+    """x >> bits of int32, without the sign's copies."""
+    return (x >> bits).bitwise_and_(_U32 >> bits)
+
+
+def _signed(x: Tensor) -> Tensor:
+    """The int32 that has the bits of x in 0 .. 2**32 - 1."""
+    return torch.where(x > 0x7FFFFFFF, x - 2**32, x).int()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trainer.augment import apply_audio, apply_video
 from trainer.batch import Batch
 from trainer.config import HEADS, LossConfig, PretrainConfig
+from trainer.dist import world_size
 from trainer.losses.direction import direction_loss
 from trainer.losses.order import OrderPairs, order_loss, order_pairs
 from trainer.losses.speed import speed_loss
@@ -19,7 +20,8 @@ from trainer.model import Outputs
 from trainer.precision import autocast
 from trainer.sound import LogMel, speed_up
 
-_FULL_SCALE = 32768.0
+FULL_SCALE = 32768.0
+"""Of 16-bit sound."""
 
 
 @dataclass
@@ -40,7 +42,26 @@ class Forward:
 
 
 def see(log_mel: LogMel | None, batch: Batch, config: PretrainConfig) -> Views:
-    """Augment the clips of a batch on the device, in float32."""
+    """Augment the clips of a batch on the device, in float32.
+
+    Synchronised norms exchange statistics in every layer, so that a worker whose batch lacks a modality must run the
+    networks all the same: on no clips.
+    """
+    if config.norm == "sync_batch" and world_size() > 1:
+        return _see_all(log_mel, batch, config)
+    return _see(log_mel, batch, config)
+
+
+def _see_all(log_mel: LogMel | None, batch: Batch, config: PretrainConfig) -> Views:
+    views, empty = _see(log_mel, batch, config), batch.video_params.new_zeros
+    if views.video is None:
+        views.video = empty(0, 3, config.video.n_frames, config.video.size, config.video.size)
+    if views.audio is None and log_mel is not None:
+        views.audio = empty(0, config.audio.n_mels, log_mel.frames(config.audio.clip_s))
+    return views
+
+
+def _see(log_mel: LogMel | None, batch: Batch, config: PretrainConfig) -> Views:
     video = apply_video(batch.canvas, batch.video_params, config.video.size) if len(batch.frames) else None
     audio = None
     if batch.waves and log_mel is not None:
@@ -64,7 +85,7 @@ def pairs_of(batch: Batch) -> dict[str, OrderPairs]:
 
 def sped_up(batch: Batch) -> Tensor:
     """All audio clips at their speeds: (M, L) float32 in [-1, 1]."""
-    played = [speed_up(wave.float() / _FULL_SCALE, speed) for speed, wave, _ in batch.waves]
+    played = [speed_up(wave.float() / FULL_SCALE, speed) for speed, wave, _ in batch.waves]
     rows = torch.cat([rows for _, _, rows in batch.waves])
     return torch.cat(played)[torch.argsort(rows)]
 

@@ -123,9 +123,29 @@ def _cut_frames(row: StoredRow, draw: Draw) -> np.ndarray:
     if not clips:
         return np.zeros((0, 0, 0, 0, 3), np.uint8)
     positions = np.stack([clip.positions() for clip in clips])  # (2, T)
-    wanted, where = np.unique(positions, return_inverse=True)
-    decoded = np.stack([simplejpeg.decode_jpeg(row.frames[int(i)], "RGB", fastdct=True) for i in wanted])
-    return decoded[where.reshape(positions.shape)]  # (2, T, H, W, 3)
+    asked = positions.ravel().tolist()
+    frames = _decode_into(row, asked)
+    return frames.reshape(*positions.shape, *frames.shape[1:])  # (2, T, H, W, 3)
+
+
+def _decode_into(row: StoredRow, positions: list[int]) -> np.ndarray:
+    """The frames at `positions`, each decoded once and straight into its place: (n, H, W, 3).
+
+    Pictures put together afterwards cost as much again as their decoding: megabytes of fresh memory a sample.
+    """
+    first = simplejpeg.decode_jpeg(row.frames[positions[0]], "RGB", fastdct=True)
+    frames = np.empty((len(positions), *first.shape), np.uint8)
+    frames[0] = first
+    place = {positions[0]: 0}
+    for at, position in enumerate(positions[1:], 1):
+        earlier = place.setdefault(position, at)
+        if earlier < at:
+            frames[at] = frames[earlier]
+            continue
+        picture = simplejpeg.decode_jpeg(row.frames[position], "RGB", fastdct=True, buffer=frames[at])
+        if picture.shape != first.shape:
+            raise JobError(f"{row.clip_id} holds frames of unequal sizes", code="bad_table")
+    return frames
 
 
 def _cut_wave(sound: np.ndarray, start: int, length: int, backward: bool) -> np.ndarray:

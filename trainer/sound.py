@@ -45,7 +45,7 @@ class LogMel(nn.Module):
 
     def __init__(self, config: AudioConfig, sample_rate: int) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.sample_rate = config, sample_rate
         self.hop = round(config.hop_s * sample_rate)
         self.n_window = round(config.window_s * sample_rate)
         self.n_fft = 1 << (self.n_window - 1).bit_length()
@@ -55,6 +55,10 @@ class LogMel(nn.Module):
         self.window: Tensor
         self.register_buffer("bank", torch.from_numpy(bank).float(), persistent=False)
         self.register_buffer("window", torch.hann_window(self.n_window), persistent=False)
+
+    def frames(self, seconds: float) -> int:
+        """Frames of the spectrogram of a wave of some length."""
+        return (round(seconds * self.sample_rate) - self.n_fft) // self.hop + 1
 
     def forward(self, wave: Tensor) -> Tensor:
         """(N, L) in [-1, 1] -> (N, n_mels, frames), natural logarithm, mean 0 a clip."""

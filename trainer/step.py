@@ -52,6 +52,7 @@ def optimise(learner: Learner, batches: Sequence[Batch], config: PretrainConfig,
             terms = temporal_terms(forward, batch)
             terms |= learner.contrast.terms(forward.out, keys, batch, pool)
             # DDP takes the mean of the workers' gradients; each has its part of the global sum.
+            assert forward.out.anchor is not None
             loss = total(terms, counts, config.loss) * world_size() + forward.out.anchor
             loss.backward()
         sums.append({name: term.detach() for name, term in terms.items()})

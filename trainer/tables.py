@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,15 +71,17 @@ def select_rows(
     config: PretrainConfig,
     exclude: Sequence[Exclusion] = (),
     weights: Sequence[float] | None = None,
+    versions: Mapping[str, int] | None = None,
 ) -> TrainingData:
     """Open the tables and sort their rows; raises `CallError` where nothing is left to train on.
 
-    `weights`: one a table, if any; held-out rows are not weighted.
+    `weights`: one a table, if any; held-out rows are not weighted. `versions`: table -> the version to open, so that
+    a resumed run sees what it saw before; else the newest.
     """
     scan = Scan(config, exclude)
     sources = []
     for number, path in enumerate(tables):
-        table = open_table(path)
+        table = open_table(path, (versions or {}).get(path))
         sources.append(Source(path, table.version(), weights[number] if weights else None))
         for group in row_groups(table):
             scan.add(group, number)

@@ -21,7 +21,9 @@ from trainer.heldout import heldout_accuracies
 from trainer.input import heldout_batches, train_batches
 from trainer.learner import Learner
 from trainer.loop import train
+from trainer.prefetch import ahead, pinned
 from trainer.tables import TrainingData
+from trainer.watch.watch import Watch, Watched
 
 # Steps between looks for nodes that are about to be taken away; each look is a round of messages.
 _LOOK_EVERY = 10
@@ -40,6 +42,7 @@ class WorkerJob:
     mlflow_uri: str
     mlflow_run_id: str
     board: Any
+    watched: Watched
 
 
 def train_worker(loop_config: dict[str, Any]) -> None:
@@ -56,12 +59,14 @@ def train_worker(loop_config: dict[str, Any]) -> None:
     sound = job.data.sample_rate
     plan = job.data.plan(config)
     learner = Learner.build(config, sound, plan.epoch_samples, device)
-    restored = _restore(job, learner, device)
+    restored = _restore(job, learner)
     first_step = restored.step if restored else 0
     hooks = WorkerHooks(job, learner, device, restored)
     batches = train_batches(plan, config, sound, rank(), first_step)
+    batches = ahead(pinned(batches) if device.type == "cuda" else batches)
     try:
-        reached = train(learner, batches, config, device, first_step, hooks)
+        with hooks.watch:
+            reached = train(learner, batches, config, device, first_step, hooks)
     except JobError as error:
         if error.code != "not_finite":
             raise
@@ -74,10 +79,11 @@ def train_worker(loop_config: dict[str, Any]) -> None:
         hooks.close()
 
 
-def _restore(job: WorkerJob, learner: Learner, device: torch.device) -> checkpoint.Progress | None:
+def _restore(job: WorkerJob, learner: Learner) -> checkpoint.Progress | None:
     """Put the latest state back, if there is one; where it stood.
 
-    After a lost worker that is Ray Train's; after a lost driver it may be one that Ray had not yet noted.
+    After a lost worker that is Ray Train's; after a lost driver it may be one that Ray had not yet noted. The one
+    that a resumed run began from may have made way for newer ones in the meantime.
     """
     import ray.train
 
@@ -85,11 +91,10 @@ def _restore(job: WorkerJob, learner: Learner, device: torch.device) -> checkpoi
     known = [job.start_from] if job.start_from else []
     if own is not None:
         known.append(storage.join(job.out, PurePosixPath(own.path).name))
-    if not known:
-        return None
-    return checkpoint.load(
-        max(known, key=lambda folder: checkpoint.read_progress(folder).step), learner, device
-    )
+    newest = checkpoint.newest(known)
+    if newest is None and known:
+        raise JobError(f"there is no checkpoint any more in {', '.join(known)}", code="missing_checkpoint")
+    return checkpoint.load(newest, learner) if newest else None
 
 
 class WorkerHooks:
@@ -109,23 +114,30 @@ class WorkerHooks:
         self.run = Run(job.mlflow_uri, job.mlflow_run_id) if rank() == 0 else None
         self.listener = StopListener(job.board) if rank() == 0 else None
         self.preempted = False
+        self.watch = Watch(job, learner, device, self.run, self.first_step)
+
+    def stepped(self, step: int) -> None:
+        """Probes and the profiler."""
+        self.watch.stepped(step)
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
         """To MLflow and to the driver's progress bar."""
         self.losses = {k.removeprefix("loss/"): v for k, v in metrics.items() if k.startswith("loss/")}
         if self.run is None:
             return
-        self.run.metrics(metrics, step)
+        self.run.metrics(metrics | self.watch.resources(), step)
         rate = metrics["throughput/samples_per_s"]
         self.job.board.post.remote(step, f"loss {metrics['loss/total']:.3f}, {rate:.0f} samples/s")
 
     def measure(self, step: int) -> None:
-        """Held-out accuracies; workers share the videos."""
+        """Held-out accuracies and what is watched beside them; workers share the videos."""
         config, data = self.job.config, self.job.data
         batches = heldout_batches(data.heldout, config, data.sample_rate, rank())
+        seen = self.watch.observer()
         self.accuracies = heldout_accuracies(
-            self.learner.model, self.learner.log_mel, batches, config, self.device
+            self.learner.model, self.learner.log_mel, batches, config, self.device, seen.add
         )
+        self.watch.report(step, seen)
         if self.run is None:
             return
         flat = {
@@ -142,17 +154,17 @@ class WorkerHooks:
         }
         self.run.metrics(flat, step)
 
-    def stop_wanted(self, step: int) -> bool:
-        """Whether to save and to stop after `step`; the same on every worker.
-
-        A node that is about to be taken away is saved before, and training goes on until it is.
-        """
+    def save_wanted(self, step: int) -> bool:
+        """Whether a node is about to be taken away: saved once before, and training goes on until it is."""
         import ray.train
 
-        if step % _LOOK_EVERY == 0 and not self.preempted:
-            self.preempted = ray.train.get_preemption_info() is not None
-            if self.preempted:
-                self.save(step)
+        if step % _LOOK_EVERY or self.preempted:
+            return False
+        self.preempted = ray.train.get_preemption_info() is not None
+        return self.preempted
+
+    def stop_wanted(self) -> bool:
+        """Whether the driver has asked to save and to stop; the same on every worker."""
         return agreed(self.listener is not None and self.listener.asked, self.device)
 
     def save(self, step: int) -> None:
@@ -170,6 +182,7 @@ class WorkerHooks:
             data=self.job.data_id,
             losses=self.losses,
             mlflow_run_id=self.job.mlflow_run_id,
+            versions={source.path: source.version for source in self.job.data.sources},
         )
         state = checkpoint.snapshot(self.learner)
 
@@ -197,7 +210,7 @@ class WorkerHooks:
                 self.job.export,
                 self.job.data.seen_videos(),
             )
-        self.finish({"losses": self.losses, "accuracies": self.accuracies})
+        self.finish({"losses": self.losses, "accuracies": self.accuracies, "probe": self.watch.probed})
 
     def finish(self, outcome: dict[str, Any]) -> None:
         """Leave what the run came to on the board."""

@@ -45,6 +45,7 @@ def row(video: int, seconds: float = 10.0, sound: bool = True, **changes: Any) -
     values |= {
         "clip_id": f"video{video}:0",
         "video_id": f"video{video}",
+        "label": f"class{video % 4}",
         "group": f"group{video // 2}",
         "splits": {"toy/1": "test" if video % 5 == 0 else "train"},
         "duration_s": seconds,

@@ -42,7 +42,10 @@ def stop_once_begun(out: str) -> None:
 
 @pytest.fixture(scope="module")
 def trained(kit, number_table, ray_local, tmp_path_factory) -> dict:
-    """A run on two tables, stopped by SIGTERM soon after its beginning, and resumed to the end by `--resume auto`."""
+    """A run on two tables, stopped by SIGTERM soon after its beginning, and resumed to the end by `--resume auto`.
+
+    The second part is watched in every way.
+    """
     folder = tmp_path_factory.mktemp("runs")
     out = str(folder / "run")
     other = kit.write_table(folder / "other", [kit.row(i) for i in range(21, 25)])
@@ -52,6 +55,7 @@ def trained(kit, number_table, ray_local, tmp_path_factory) -> dict:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.getbasetemp()}/mlflow.db")
         # With momentum keys and banks: what a resumed run has to have back.
         toy = ["heldout_draws=4", "loss.keys=momentum", "loss.bank_min_fill=4", "checkpoint_every=20"]
+        toy += ["probe_every=4"]
         config = kit.toy_config(f"steps={STEPS}", *toy)
         stopper = threading.Thread(target=stop_once_begun, args=(out,), daemon=True)
         stopper.start()
@@ -59,7 +63,16 @@ def trained(kit, number_table, ray_local, tmp_path_factory) -> dict:
             pretrain(tables, out, config, "tiny", exclude)
         stopper.join()
         left = checkpoint.read_progress(checkpoint.latest(out) or "")
-        second = pretrain(tables, out, config, "tiny", exclude, "auto")
+        second = pretrain(
+            tables,
+            out,
+            config.model_copy(update={"workers": 2}),
+            "tiny",
+            exclude,
+            "auto",
+            number_table,
+            profile=True,
+        )
     data = select_rows([number_table, other], config, [Exclusion.parse(text) for text in exclude], (0.7, 0.3))
     return {
         "out": out,
@@ -121,6 +134,33 @@ def test_a_resumed_run_goes_on_in_the_same_mlflow_run(trained):
         assert name in last, name
     assert {f"loss/{head}" for head in HEADS} <= {name for h in history for name in h}
     assert {f"heldout/{head}" for head in HEADS} <= set(last)
+
+
+def test_a_run_is_watched(trained):
+    run = Run(tracking_uri(), trained["second"]["mlflow_run_id"])
+    last = run.history()[-1]
+    for name in (
+        "throughput/video_clips_per_s",
+        "throughput/audio_clips_per_s",
+        "memory/process_gib",
+        "similarity/vv_positive",
+        "similarity/va_positive_p95",
+        "positives/vv_same_label",
+        "rank/v_vv",
+        "rank/audio_dead",
+        "probe/knn_v",
+        "probe/knn_a_chance",
+    ):
+        assert name in last, name
+    assert last["throughput/video_clips_per_s"] == pytest.approx(2 * last["throughput/samples_per_s"])
+    assert trained["second"]["probe"]["knn_v"]["n"] == 4  # the test part of its official split
+    client = MlflowClient(tracking_uri=tracking_uri())
+    assert "split toy/1" in client.get_run(run.run_id).data.tags["chronav.probe"]
+    kept = {
+        file.path for folder in ("profile", "watch") for file in client.list_artifacts(run.run_id, folder)
+    }
+    assert kept == {"profile/trace-rank0.json.gz", "profile/operators.txt", "watch/similarity.json"}
+    assert Path(trained["out"], "profile", "trace-rank0.json.gz").is_file()
 
 
 def test_weights_are_written_down_and_a_resumed_run_keeps_to_them(trained):
@@ -205,6 +245,16 @@ def test_sync_batch_without_a_gpu_is_refused_before_ray(kit, number_table, tmp_p
     with pytest.raises(CallError, match="'norm': sync_batch needs a GPU for each of 1 workers") as caught:
         pretrain([number_table], str(tmp_path / "out"), kit.toy_config("norm=sync_batch"), "tiny")
     assert caught.value.key == "norm"
+
+
+@pytest.mark.usefixtures("nothing_starts")
+def test_a_probe_without_a_table_or_without_labels_is_refused(kit, number_table, tmp_path):
+    bare = kit.write_table(tmp_path / "bare", [kit.row(i, label=None) for i in range(3)])
+    for table, message in ((str(tmp_path / "none"), "no clip table"), (bare, "no labelled video")):
+        with pytest.raises(CallError, match=message) as caught:
+            pretrain([number_table], str(tmp_path / "out"), kit.toy_config(), "tiny", probe=table)
+        assert caught.value.path == table
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("gpus", [0, 1, 2])

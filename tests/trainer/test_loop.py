@@ -27,7 +27,13 @@ class Recorder:
     logged: dict[int, dict[str, float]] = field(default_factory=dict)
     measured: list[int] = field(default_factory=list)
     saved: list[int] = field(default_factory=list)
+    stepped_to: int = 0
     stop_at: int | None = None
+    save_at: int | None = None
+    asked: int = 0
+
+    def stepped(self, step: int) -> None:
+        self.stepped_to = step
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
         self.logged[step] = metrics
@@ -38,8 +44,12 @@ class Recorder:
     def save(self, step: int) -> None:
         self.saved.append(step)
 
-    def stop_wanted(self, step: int) -> bool:
-        return step == self.stop_at
+    def save_wanted(self, step: int) -> bool:
+        return step == self.save_at
+
+    def stop_wanted(self) -> bool:
+        self.asked += 1
+        return self.asked == self.stop_at
 
 
 def batches(kit, config, steps: int, **row):
@@ -89,7 +99,7 @@ def test_a_run_interrupted_and_resumed_equals_an_undisturbed_one(kit, tmp_path):
     with torch.no_grad():
         for value in [*learner.model.parameters(), *learner.contrast.parameters()]:
             value.add_(1.0)
-    assert checkpoint.load(str(tmp_path), learner, torch.device("cpu")).step == 3
+    assert checkpoint.load(str(tmp_path), learner).step == 3
     resumed = Recorder()
     train(learner, iter(data[3:]), config, torch.device("cpu"), 3, resumed)
     for step in (4, 5, 6):
@@ -107,6 +117,28 @@ def test_a_stop_that_is_wanted_saves_once_and_says_how_far_it_got(kit):
         )
         assert (done, recorder.saved) == (stop_at, saved)
         assert bool(recorder.measured) == (stop_at == 6)
+
+
+def test_a_checkpoint_that_is_wanted_is_written_once(kit):
+    config = kit.toy_config()
+    for save_at, saved in ((2, [2, 3, 6]), (3, [3, 6])):
+        recorder = Recorder(save_at=save_at)
+        train(fresh(kit, config), iter(batches(kit, config, 6)), config, torch.device("cpu"), 0, recorder)
+        assert recorder.saved == saved
+
+
+def test_the_newest_whole_checkpoint_is_taken(kit, tmp_path):
+    """One that has made way for others, or was cut off in its making, is passed over."""
+    config = kit.toy_config()
+    state = checkpoint.snapshot(fresh(kit, config))
+    for step in (3, 6):
+        progress = checkpoint.Progress(step=step, config_digest=checkpoint.digest(config), data=("T@0",))
+        checkpoint.write(str(tmp_path / checkpoint.name_of(step)), state, progress)
+    (tmp_path / checkpoint.name_of(9)).mkdir()
+    (tmp_path / checkpoint.name_of(9) / checkpoint.TENSORS).write_bytes(b"cut off")
+    folders = [str(tmp_path / checkpoint.name_of(step)) for step in (1, 3, 6, 9)]
+    assert checkpoint.newest(folders) == checkpoint.latest(str(tmp_path)) == folders[2]
+    assert checkpoint.newest(folders[:1]) is None
 
 
 def test_a_snapshot_is_not_touched_by_later_steps(kit):
@@ -163,6 +195,24 @@ def test_a_batch_that_lacks_a_modality_trains_the_other(kit, change):
     assert float(terms[f"speed_{absent}"].count) == 0
     assert float(terms[f"speed_{present}"].count) == 8
     assert float(terms["va"].count) == 0
+
+
+def test_throughput_counts_the_clips_of_each_modality(kit):
+    config = kit.toy_config("log_every=3", "steps=3")
+    data = batches(kit, config, 3)
+    recorder = Recorder()
+    train(fresh(kit, config), iter(data), config, torch.device("cpu"), 0, recorder)
+    assert recorder.stepped_to == 3
+    logged = recorder.logged[3]
+    per_sample = {
+        side: sum(len(getattr(part, side).speed) for step in data for part in step) / (3 * config.batch_size)
+        for side in ("video", "audio")
+    }
+    assert per_sample["video"] == 2
+    assert 0 < per_sample["audio"] < 2  # some have no sound
+    for side, clips in per_sample.items():
+        rate = logged[f"throughput/{side}_clips_per_s"]
+        assert rate == pytest.approx(clips * logged["throughput/samples_per_s"], rel=1e-6)
 
 
 def test_learning_rate_warms_up_linearly_and_falls_by_half_a_cosine(kit):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
+import simplejpeg
 
 from chronav.errors import JobError
 from pipelines.schema import CLIP_SCHEMA
@@ -152,3 +153,14 @@ def test_another_sample_rate_is_an_error(kit):
     stored = stored_row(pa.Table.from_pylist([kit.row(1)], schema=CLIP_SCHEMA), 0)
     with pytest.raises(JobError, match="3200 Hz"):
         decode_audio(stored, 16_000)
+
+
+def test_frames_of_unequal_sizes_are_an_error(kit):
+    row = kit.row(1)
+    row["frames"][1::2] = [simplejpeg.encode_jpeg(kit.number_picture(1, height=16))] * len(
+        row["frames"][1::2]
+    )
+    stored = stored_row(pa.Table.from_pylist([row], schema=CLIP_SCHEMA), 0)
+    config = kit.toy_config("sampling.speeds=[1]")
+    with pytest.raises(JobError, match="unequal sizes"):
+        make_sample(stored, decode_audio(stored, kit.rate), 0, config, kit.rate)

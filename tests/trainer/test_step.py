@@ -13,7 +13,7 @@ from pipelines.schema import CLIP_SCHEMA
 from trainer.batch import collate
 from trainer.input import stored_row
 from trainer.learner import Learner
-from trainer.objective import temporal_counts, temporal_terms
+from trainer.objective import run_model, see, temporal_counts, temporal_terms
 from trainer.sample import decode_audio, make_sample
 from trainer.step import optimise
 
@@ -64,9 +64,37 @@ def test_micro_batches_need_momentum_keys_and_a_share_that_they_divide(kit):
         kit.toy_config("accumulate=3", "loss.keys=momentum")
 
 
-def test_counts_are_known_before_the_networks_have_run(kit):
-    from trainer.objective import run_model, see
+def test_an_average_that_is_not_kept_cannot_be_exported(kit):
+    with pytest.raises(CallError, match=r"export_weights=momentum needs loss\.keys=momentum"):
+        kit.toy_config("export_weights=momentum")
+    config = kit.toy_config(*MOMENTUM, "export_weights=momentum")
+    learner = learner_of(kit, config)
+    assert learner.exported() is learner.contrast.momentum
+    assert learner_of(kit, kit.toy_config(*MOMENTUM)).exported() is not learner.contrast.momentum
 
+
+def test_a_worker_without_a_modality_runs_synchronised_norms_on_no_clips(kit, monkeypatch):
+    config = kit.toy_config(*MOMENTUM, "norm=sync_batch")
+    learner = Learner.build(kit.toy_config(*MOMENTUM), kit.rate, 200, torch.device("cpu"))
+    silent = collate([s for s in samples_of(kit, config, 0) if not s.waves[0].size], config)
+    assert see(learner.log_mel, silent, config).audio is None
+    monkeypatch.setattr("trainer.objective.world_size", lambda: 2)
+    whole = see(learner.log_mel, collate(samples_of(kit, config, 0), config), config)
+    views = see(learner.log_mel, silent, config)
+    assert views.video is not None
+    assert len(views.video) == 2 * len(silent)
+    assert views.audio is not None
+    assert whole.audio is not None
+    assert views.audio.shape == (0, *whole.audio.shape[1:])
+    forward = run_model(learner.model, views, silent, config)  # of another norm: this one needs GPUs
+    assert forward.out.speed_a is not None
+    assert forward.out.speed_a.shape == (0, 4)
+    nothing = see(learner.log_mel, collate([], config), config)
+    assert nothing.video is not None
+    assert nothing.video.shape == (0, *views.video.shape[1:])
+
+
+def test_counts_are_known_before_the_networks_have_run(kit):
     config = kit.toy_config(*MOMENTUM)
     learner, batch = learner_of(kit, config), collate(samples_of(kit, config, 0), config)
     forward = run_model(learner.model, see(learner.log_mel, batch, config), batch, config)
