@@ -58,7 +58,7 @@ $(BUNDLE): $(shell find benchmarks/gpu chronav trainer -name '*.py') constraints
 gpu-check: $(if $(ASKED),,setup)
 	@$(CHECK_PYTHON) -m benchmarks.gpu.machine $(DEVICE) > /dev/null
 	@$(MAKE) --no-print-directory $(BUNDLE)
-	$(CHECK_PYTHON) $(BUNDLE) --device $(DEVICE) $(if $(filter cpu,$(DEVICE)),--small --minutes 0.5)
+	$(CHECK_PYTHON) $(BUNDLE) --device $(DEVICE) $(if $(filter cpu,$(DEVICE)),--small --minutes 2)
 
 ui: setup
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui

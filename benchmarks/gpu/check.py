@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parts={},
     )
     print(f"gpu-check on {report.machine.device}, at most {LIMIT_S / 60:g} minutes", flush=True)
-    plan = parts(given.minutes)
+    plan = parts(given.minutes, given.small)
     for number, part in enumerate(plan):
         seconds = allotment(part, plan[number + 1 :], time.monotonic() - begun)
         done = run_part(part, seconds, given, report.parts)

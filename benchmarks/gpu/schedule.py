@@ -18,12 +18,19 @@ class Part:
     may_be_cut: bool = False  # how long it takes is not ours to say, and what it has found by then counts
 
 
-def parts(minutes: float) -> tuple[Part, ...]:
-    """All parts in their order; the pre-training has `minutes`, evaluations included."""
+def parts(minutes: float, small: bool = False) -> tuple[Part, ...]:
+    """All parts in their order; the pre-training has `minutes`, evaluations included.
+
+    In the small run, which ends by itself and may share its machine, the parts before it may take what is left.
+    """
+
+    def most(seconds: float) -> float | None:
+        return None if small else seconds
+
     return (
-        Part("correctness", least_s=10, most_s=80),
-        Part("throughput", least_s=10, most_s=80),
-        Part("loader", least_s=8, most_s=60),
+        Part("correctness", least_s=10, most_s=most(80)),
+        Part("throughput", least_s=10, most_s=most(80)),
+        Part("loader", least_s=8, most_s=most(60)),
         Part("compile", least_s=30, may_be_cut=True),
         Part("pretraining", least_s=20, most_s=60 * minutes),
     )

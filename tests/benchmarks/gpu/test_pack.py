@@ -59,7 +59,7 @@ def report(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, bundle, "--device", "cpu", "--small", "--minutes", "3", "--json", file],
+        [sys.executable, bundle, "--device", "cpu", "--small", "--minutes", "2", "--json", file],
         cwd=folder,
         env=environment,
         capture_output=True,
