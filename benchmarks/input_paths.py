@@ -195,10 +195,10 @@ def peer(source: Source, workers: int, setup: Setup) -> Iterator[Passes]:
     yield passes
 
 
-FLOOR, IN_PROCESS, OURS = "floor: decoding alone", "chronav in process", "chronav through Ray Data"
+OURS, FLOOR = "chronav through Ray Data", "floor: decoding alone"
 PATHS: dict[str, Opener] = {
     FLOOR: floor,
-    IN_PROCESS: in_process,
+    "chronav in process": in_process,
     OURS: through_ray,
     "webdataset in process": partial(peer, webdataset_records, 0),
     "webdataset, one worker": partial(peer, webdataset_records, 1),

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.contest import Contestant, Cost, costed
-from benchmarks.input_paths import IN_PROCESS, OURS, PATHS, Setup
+from benchmarks.input_paths import FLOOR, OURS, PATHS, Setup
 from benchmarks.media import Stored, write_clip_table
 from benchmarks.peer_files import write_litdata, write_webdataset
 from benchmarks.rounds import PAGE, heading, interleave, markdown, ratios, spread, write_section
@@ -30,7 +30,7 @@ SIZES = {
     "small": (Stored(height=128, width=170, sample_rate=16_000), 128),
     "tiny": (Stored(height=40, width=54, sample_rate=8000), 256),
 }
-_EPOCHS = 6
+_EPOCHS = 2
 _NOTES = """Median (range) of {rounds} rounds in turns, each of {epochs} epochs. *CPU second*: user and system time of
 the path's process and of all that it started, less what these take while nothing runs ({idle:.2f} CPU seconds a
 second of Ray's daemons). All paths cut the same windows of the same generated segments (10 s, 16 fps, a JPEG of
@@ -73,9 +73,9 @@ def compare(setup: Setup, rounds: int) -> dict[str, list[Cost]]:
         return interleave(runs, rounds)
 
 
-def best_peer(costs: Mapping[str, Sequence[Cost]], how: str = "") -> str:
-    """The peer with the most samples a CPU second, among those whose names end with `how`."""
-    peers = [name for name in costs if name.startswith(("webdataset", "litdata")) and name.endswith(how)]
+def best_peer(costs: Mapping[str, Sequence[Cost]]) -> str:
+    """The peer with the most samples a CPU second."""
+    peers = [name for name in costs if name.startswith(("webdataset", "litdata"))]
     return max(peers, key=lambda name: statistics.median(per_cpu_second(costs[name])))
 
 
@@ -112,15 +112,10 @@ def section(tables: Mapping[str, str], verdicts: Sequence[str], rounds: int, idl
 
 def verdict_of(costs: Mapping[str, Sequence[Cost]]) -> str:
     """One line: what this size shows."""
-
-    def ratio(name: str, other: str) -> float:
-        return statistics.median(ratios(per_cpu_second(costs[name]), per_cpu_second(costs[other])))
-
-    with_worker, without = best_peer(costs, "worker"), best_peer(costs, "process")
-    return (
-        f"{OURS} {ratio(OURS, with_worker):.2f} of {with_worker}, {ratio(OURS, without):.2f} of {without}; "
-        f"{IN_PROCESS} {ratio(IN_PROCESS, without):.2f} of {without}"
-    )
+    best = best_peer(costs)
+    ratio = statistics.median(ratios(per_cpu_second(costs[OURS]), per_cpu_second(costs[best])))
+    share = statistics.median(ratios(per_cpu_second(costs[OURS]), per_cpu_second(costs[FLOOR])))
+    return f"{OURS} {ratio:.2f} of {best}, {share:.2f} of the floor"
 
 
 def main() -> None:

@@ -71,6 +71,9 @@ class _Clock:
     def __init__(self) -> None:
         self.times: list[float] = []
 
+    def stepped(self, step: int) -> None:
+        pass
+
     def log(self, step: int, metrics: dict[str, float]) -> None:
         self.times.append(time.monotonic())
 
@@ -80,7 +83,10 @@ class _Clock:
     def save(self, step: int) -> None:
         pass
 
-    def stop_wanted(self, step: int) -> bool:
+    def save_wanted(self, step: int) -> bool:
+        return False
+
+    def stop_wanted(self) -> bool:
         return False
 
 
@@ -96,7 +102,7 @@ class _Hooks(_Clock):
         self.work.findings.point(step, shown)
         self.work.say(f"step {step} of {self.steps}: loss {metrics['loss/total']:.3f}")
 
-    def stop_wanted(self, step: int) -> bool:
+    def stop_wanted(self) -> bool:
         return time.monotonic() > self.until
 
 

@@ -57,7 +57,10 @@ class Plain:
 
     def save(self, step: int) -> None: ...
 
-    def stop_wanted(self, step: int) -> bool:
+    def save_wanted(self, step: int) -> bool:
+        return False
+
+    def stop_wanted(self) -> bool:
         return False
 
 
