@@ -28,6 +28,7 @@ CODECS: dict[str, tuple[str, dict[str, object]]] = {
     "mpeg4": ("avi", {"vcodec": "mpeg4", "q:v": 5, "pix_fmt": "yuv420p", "acodec": "libmp3lame"}),
 }
 FRAME_RATES = (12.5, 25.0, 29.97)
+LATE_S = 4.0
 
 _SECONDS = 10
 _SIZE, _CELLS = 32, 4  # pixels, and evenly coloured cells, a side
@@ -38,12 +39,16 @@ _LOUDNESS = 0.05  # standard deviation of the sound, of full scale
 
 @dataclass(frozen=True)
 class Stationary:
-    """A set of videos; before `late_s` seconds a video is black and has no sound, which plants an arrow of time."""
+    """A set of videos.
+
+    `arrow` plants an arrow of time: a video is black and without sound in its first `LATE_S` seconds, and then its
+    sound falls by 20 dB and is loud again at once, every second.
+    """
 
     videos: int
     fps: float
     codec: str = "lossless"
-    late_s: float = 0.0
+    arrow: bool = False
     seed: int = 0
 
 
@@ -67,15 +72,19 @@ def still_picture(media: Stationary, video: int) -> np.ndarray:
     count = round(_SECONDS * media.fps)
     noise = _NOISE * rng.standard_normal((count, _SIZE, _SIZE, 3), dtype=np.float32)
     shown = np.rint(still + noise).clip(0, 255).astype(np.uint8)
-    shown[: round(media.late_s * media.fps)] = 0
+    if media.arrow:
+        shown[: round(LATE_S * media.fps)] = 0
     return shown
 
 
 def white_noise(media: Stationary, video: int) -> np.ndarray:
-    """The sound of a video from `late_s` on: (N,) int16."""
+    """The sound of a video, to its end: (N,) int16."""
     rng = np.random.default_rng((media.seed, video, 1))
-    noise = rng.standard_normal(round((_SECONDS - media.late_s) * _SOURCE_RATE), dtype=np.float32)
-    return np.rint(32767 * (_LOUDNESS * noise).clip(-1, 1)).astype("<i2")
+    seconds = _SECONDS - LATE_S if media.arrow else _SECONDS
+    noise = _LOUDNESS * rng.standard_normal(round(seconds * _SOURCE_RATE), dtype=np.float32)
+    if media.arrow:
+        noise *= 10.0 ** -(np.arange(len(noise), dtype=np.float32) / _SOURCE_RATE % 1)
+    return np.rint(32767 * noise.clip(-1, 1)).astype("<i2")
 
 
 def _make_video(folder: Path, media: Stationary, video: int) -> None:
@@ -89,7 +98,7 @@ def _make_video(folder: Path, media: Stationary, video: int) -> None:
             file.writeframes(white_noise(media, video).tobytes())
         seen = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=size, framerate=media.fps)
         target = str(folder / f"{video:03}.{suffix}")
-        heard = ffmpeg.input(sound.name, itsoffset=media.late_s)
+        heard = ffmpeg.input(sound.name, itsoffset=LATE_S if media.arrow else 0)
         ffmpeg.output(seen, heard, target, threads=1, **options).run(
             cmd=imageio_ffmpeg.get_ffmpeg_exe(), input=still_picture(media, video).tobytes(), quiet=True
         )

@@ -31,7 +31,7 @@ def readings(
     cases: dict[float | str, Case] = {
         fps: Case(Stationary(VIDEOS, fps, seed=i)) for i, fps in enumerate(FRAME_RATES)
     }
-    cases[PLANTED] = Case(Stationary(VIDEOS, FRAME_RATES[0], late_s=5.0, seed=9), guarded=False)
+    cases[PLANTED] = Case(Stationary(VIDEOS, FRAME_RATES[0], arrow=True, seed=9), guarded=False)
     return measure_all(cases, tmp_path_factory.mktemp("media"), STEPS)
 
 
@@ -45,7 +45,7 @@ def test_heads_trained_on_stationary_media_stay_at_chance(readings, fps):
 
 
 def test_the_same_training_finds_leaks_that_are_planted(readings):
-    """Videos that begin black and silent, and a trainer without its guards: every head must notice."""
+    """Videos with an arrow of time, and a trainer without its guards: every head must notice."""
     found = readings[PLANTED]
     assert {head: found[head] for head in HEADS if not found[head].leaks} == {}
 
