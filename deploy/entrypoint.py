@@ -16,9 +16,9 @@ from chronav import storage
 from chronav.errors import CallError
 from chronav.services import load
 
-INPUT_PATHS = frozenset({"source", "annotations", "config", "data", "export"})
+INPUT_PATHS = frozenset({"source", "annotations", "config", "data", "export", "file"})
 """Parameters of commands that name something to read: `--working-dir` may ship it."""
-OUTPUT_PATHS = frozenset({"table", "out"})
+OUTPUT_PATHS = frozenset({"table", "out", "probe"})
 """Parameters of commands that name something written, or a table, which is never shipped."""
 CONFIG_PATHS = {"evaluate": ("evaluation.config", "EvaluateConfig", ("out", "cache"))}
 """Commands whose config names by default where they write: the module and class of the config, and its keys."""

@@ -22,6 +22,7 @@ NO_PATHS = {
     "recipe",
     "exclude",
     "resume",
+    "profile",
     "protocol",
     "split",
 }
