@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -56,6 +57,8 @@ _OVERRIDES = {
     "video.width": 8,
     "loss.keys": "momentum",
     "loss.bank_min_fill": 16,
+    "loss.n_positives": 1,
+    "loss.n_negatives": 64,
 }
 
 
@@ -138,13 +141,16 @@ def at_step(trial: Trial, step: int, process: subprocess.Popen[str], act: Callab
 
 
 def planned_digests(table: str, config: PretrainConfig) -> dict[int, int]:
-    """Step -> digest of the samples that the plan has for it, computed without the trainer's input path."""
+    """Step -> digest of the samples that the plan has for it, computed without the trainer's input path.
+
+    Raises `AssertionError` where the plan has a segment too often in an epoch, or leaves more out than lanes must.
+    """
     data = select_rows([table], config)
     ids: dict[Any, list[str]] = {}
     digests = dict.fromkeys(range(1, config.steps + 1), 0)
-    seen: set[tuple[int, str, int]] = set()
-    per_epoch: dict[int, list[str]] = {}
+    per_epoch: dict[int, Counter[str]] = {}
     plan = data.plan(config)
+    per_lane = plan.shape.per_lane
     for piece in plan.pieces(range(config.lanes), 0, config.steps):
         for number, row, index in piece.samples.tolist():
             group = piece.groups[number]
@@ -152,12 +158,12 @@ def planned_digests(table: str, config: PretrainConfig) -> dict[int, int]:
                 ids[group] = read_row_group(group, ["clip_id"])["clip_id"].to_pylist()
             clip = ids[group][row]
             digests[index // config.batch_size + 1] += sample_digest(index, clip)
-            per_epoch.setdefault(index // (plan.lane_length * config.lanes), []).append(clip)
-            seen.add((index, clip, 0))
-    assert len(seen) == config.steps * config.batch_size
-    for clips in list(per_epoch.values())[:-1]:  # whole epochs
-        counts = {clip: clips.count(clip) for clip in set(clips)}
+            step, within = divmod(index, config.batch_size)
+            epoch = (step * per_lane + within % per_lane) // plan.lane_length
+            per_epoch.setdefault(epoch, Counter())[clip] += 1
+    for counts in list(per_epoch.values())[:-1]:  # whole epochs
         assert max(counts.values()) <= config.samples_per_row
+        assert plan.epoch_samples - counts.total() < config.lanes
     return {step: value % DIGEST_RANGE for step, value in digests.items()}
 
 
@@ -265,10 +271,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="chronav-resume-") as name:
         folder = Path(name)
         table = make_table(folder)
-        whole, *killed = run_trials(folder, table, random.Random(given.seed))
         overrides = [f"{key}={value}" for key, value in _OVERRIDES.items()]
         config = build(PretrainConfig, overrides=overrides, defaults=recipes.get("tiny"))
         digests = planned_digests(table, config)
+        whole, *killed = run_trials(folder, table, random.Random(given.seed))
         rows = [(trial.name, compare(whole, trial, digests)) for trial in killed]
     text = page(rows, given.seed)
     Path(given.page).write_text(text)
