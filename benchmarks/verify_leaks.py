@@ -98,9 +98,9 @@ def page(readings: Readings, config: PretrainConfig, videos: int, seconds: float
             "",
             *rows(readings),
             "",
-            "*Guards off*: sound keeps its level, sound is taken from outside its valid range too, and video speed "
-            "is asked for although frames repeat: the leaks that these guards of the trainer stop, found by the same "
-            "training.",
+            "*Guards off*: sound keeps its level, and video speed is asked for although frames repeat: the leaks that "
+            "these guards of the trainer stop, found by the same training. (A third guard, the valid range of sound, "
+            "has nothing to do here: these media have sound throughout.)",
             "",
             "## Found",
             "",
