@@ -57,18 +57,21 @@ def test_what_a_part_ends_with(play, script, status, reason):
     assert part.figures == {"x": 1.5}  # what it found until then is kept
 
 
-@pytest.mark.parametrize(("may_be_cut", "status"), [(True, "cut"), (False, "failed")])
-def test_what_does_not_end_is_ended_with_all_that_it_started(play, tmp_path, may_be_cut, status):
+def test_what_does_not_end_is_ended_with_all_that_it_started(play, tmp_path):
     child = tmp_path / "child"
-    script = START_ANOTHER.format(path=str(child)) + SLEEP
     begun = time.monotonic()
-    part = play(script, seconds=3.0, may_be_cut=may_be_cut)
-    assert part.status == status
-    assert "not done after" in part.reason
+    part = play(START_ANOTHER.format(path=str(child)) + SLEEP, seconds=8.0, may_be_cut=True)
+    assert part.status == "cut"
+    assert "not done after 8 s" in part.reason
     assert part.figures == {"x": 1.5}
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 50
     state = Path(f"/proc/{child.read_text()}/stat")
     assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+def test_what_must_not_be_cut_has_failed_then(tmp_path):
+    part = check._outcome(Part("correctness", least_s=1), None, 3.0, tmp_path)
+    assert (part.status, part.reason) == ("failed", "not done after 3 s")
 
 
 def test_a_part_without_time_is_not_begun(play):
