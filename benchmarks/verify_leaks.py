@@ -99,8 +99,8 @@ def page(readings: Readings, config: PretrainConfig, videos: int, seconds: float
             *rows(readings),
             "",
             "*Guards off*: sound keeps its level, and video speed is asked for although frames repeat: the leaks "
-            "that these guards of the trainer stop, found by the same training. (A third guard, the valid range of sound, "
-            "has nothing to do here: these media have sound throughout.)",
+            "that these guards of the trainer stop, found by the same training. (A third guard, the valid range of "
+            "sound, has nothing to do here: these media have sound throughout.)",
             "",
             "## Found",
             "",
