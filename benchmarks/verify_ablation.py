@@ -103,6 +103,18 @@ def full_rows(runs: Sequence[Result]) -> tuple[list[str], bool]:
     return rows, ok
 
 
+def _what_shows(results: dict[str, list[Result]], shown: Sequence[str]) -> str:
+    if max((len(runs) for name, runs in results.items() if name != FULL), default=0) < 2:
+        missing = [name for name in SWITCHES if name not in results]
+        lacking = f" Not run at all: {', '.join(missing)}." if missing else ""
+        return (
+            "**Unfinished: one seed a switch.** Nothing can be said to show, and differences of some points may be "
+            f"chance.{lacking} `make verify-ablation` goes on from the results that are kept."
+        )
+    found = "; ".join(shown) or "none"
+    return f"Differences that show at this scale: {found}. All others do not show here."
+
+
 def page(results: dict[str, list[Result]]) -> tuple[str, bool]:
     """The page as Markdown, and whether the full method is above chance and random weights."""
     full, ok = full_rows(results[FULL])
@@ -138,16 +150,14 @@ def page(results: dict[str, list[Result]]) -> tuple[str, bool]:
         "",
         "## Differences to the full method",
         "",
-        f"Paired by seed; 95 % interval of Student's t over {len(seeds)} seeds, bold where it leaves out 0. With so "
-        f"few seeds it is wide, and among {len(differences) * len(columns)} comparisons about one in twenty leaves "
-        "out 0 by chance. A head that a switch takes away is not trained: its accuracy is that of a guess.",
+        "Paired by seed; 95 % interval of Student's t over the seeds, bold where it leaves out 0. With few seeds it "
+        f"is wide, and among {len(differences) * len(columns)} comparisons about one in twenty leaves out 0 by chance. "
+        "A head that a switch takes away is not trained: its accuracy is that of a guess.",
         "",
         head,
         *differences,
         "",
-        "Differences that show at this scale: "
-        + ("; ".join(shown) or "none")
-        + ". All others do not show here.",
+        _what_shows(results, shown),
         "",
     ]
     return "\n".join(lines), ok

@@ -1,0 +1,62 @@
+"""The arithmetic of the ablation table, and what it says of unfinished studies."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from benchmarks.ablation_run import FULL, PROBES
+from benchmarks.verify_ablation import difference, page
+from trainer.config import HEADS
+
+
+def result(seed: int, switch: str, score: float, low: float = 0.5) -> dict[str, Any]:
+    head = {"value": score, "low": low, "high": 0.9, "chance": 0.3, "duration_baseline": 0.3}
+    titles = [title for _, _, title in PROBES]
+    return {
+        "seed": seed,
+        "switch": switch,
+        "steps": 600,
+        "seconds": 60.0,
+        "heads": dict.fromkeys(HEADS, head),
+        "figures": dict.fromkeys(titles, score),
+        "random_weights": dict.fromkeys(titles, 0.2),
+    }
+
+
+def test_the_interval_is_that_of_students_t():
+    # Differences -.1, -.2, -.3: mean -.2, deviation .1, t(2) = 4.303, divided by the root of 3.
+    mean, low, high = difference([0.5, 0.5, 0.5], [0.4, 0.3, 0.2])
+    assert mean == pytest.approx(-0.2)
+    assert (low, high) == (
+        pytest.approx(-0.2 - 4.3027 * 0.1 / math.sqrt(3), abs=1e-4),
+        pytest.approx(-0.2 + 4.3027 * 0.1 / math.sqrt(3), abs=1e-4),
+    )
+    assert difference([0.5], [0.4])[1:] == (-math.inf, math.inf)
+
+
+def test_differences_are_paired_by_seed_and_those_that_show_are_named():
+    results = {
+        FULL: [result(seed, FULL, score) for seed, score in ((1, 0.6), (2, 0.8), (3, 0.7))],
+        "no_vv": [result(seed, "no_vv", score) for seed, score in ((3, 0.4), (1, 0.3), (2, 0.5))],
+        "no_va": [result(seed, "no_va", score) for seed, score in ((1, 0.7), (2, 0.7), (3, 0.7))],
+    }
+    text, ok = page(results)
+    assert ok
+    assert "| no_vv | **-0.30** [-0.30, -0.30]" in text
+    assert "`no_vv`: video R@1 -0.30" in text
+    assert "`no_va`" not in text
+
+
+def test_one_seed_shows_nothing_and_says_what_was_not_run():
+    text, _ = page({FULL: [result(1, FULL, 0.6)], "no_vv": [result(1, "no_vv", 0.1)]})
+    assert "-0.50 [one seed]" in text
+    assert "**Unfinished: one seed a switch.**" in text
+    assert "no_temporal" in text.partition("Not run at all:")[2]
+
+
+@pytest.mark.parametrize("broken", [result(1, FULL, 0.6, low=0.2), result(1, FULL, 0.1)])
+def test_a_head_at_chance_or_features_below_random_weights_are_a_failure(broken):
+    assert page({FULL: [broken]})[1] is False
