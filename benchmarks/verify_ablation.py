@@ -151,8 +151,8 @@ def page(results: dict[str, list[Result]]) -> tuple[str, bool]:
         "## Differences to the full method",
         "",
         "Paired by seed; 95 % interval of Student's t over the seeds, bold where it leaves out 0. With few seeds it "
-        f"is wide, and among {len(differences) * len(columns)} comparisons about one in twenty leaves out 0 by chance. "
-        "A head that a switch takes away is not trained: its accuracy is that of a guess.",
+        f"is wide, and among {len(differences) * len(columns)} comparisons about one in twenty leaves out 0 by "
+        "chance. A head that a switch takes away is not trained: its accuracy is that of a guess.",
         "",
         head,
         *differences,
