@@ -21,7 +21,7 @@ from trainer.config import HEADS, PretrainConfig
 from trainer.heldout import heldout_accuracies
 from trainer.input import assemble, bundles, decode_heldout, decode_pieces
 from trainer.learner import Learner
-from trainer.loop import train
+from trainer.loop import NoHooks, train
 from trainer.losses.order import order_pairs
 from trainer.sample import StoredRow
 from trainer.sound import LogMel
@@ -143,7 +143,7 @@ def learn_and_measure(table: str, config: PretrainConfig, guarded: bool) -> dict
             stack.enter_context(patch("trainer.sample._REPEAT_TOLERANCE", 0.0))
         data = select_rows([table], config)
         learner = Learner.build(config, data.sample_rate, data.plan(config).epoch_samples, device)
-        train(learner, _train_batches(data, config), config, device, 0, _NoHooks())
+        train(learner, _train_batches(data, config), config, device, 0, NoHooks())
         labels: dict[str, Tensor] = {head: torch.zeros(0, dtype=torch.int64) for head in HEADS}
         batches = _noting(labels, _heldout_batches(data, config))
         found = heldout_accuracies(learner.model, learner.log_mel, batches, config, device)
@@ -205,25 +205,3 @@ def _level_kept(self: LogMel, wave: Tensor) -> Tensor:
 def _whole_segment(row: StoredRow, sample_rate: int, n_samples: int) -> Segment:
     """`trainer.sample.segment_of` without regard to where the source really has sound."""
     return Segment(row.n_frames, row.fps, sample_rate, 0, n_samples)
-
-
-class _NoHooks:
-    """Nothing happens around the steps."""
-
-    def stepped(self, step: int) -> None:
-        pass
-
-    def log(self, step: int, metrics: dict[str, float]) -> None:
-        pass
-
-    def measure(self, step: int) -> None:
-        pass
-
-    def save(self, step: int) -> None:
-        pass
-
-    def save_wanted(self, step: int) -> bool:
-        return False
-
-    def stop_wanted(self) -> bool:
-        return False

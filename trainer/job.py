@@ -82,17 +82,24 @@ def pretrain(
             raise
         run.finish()
     return {
-        "steps": config.steps,
-        "samples": config.steps * config.batch_size,
+        **_described(data, out, config),
         **outcome,
-        "checkpoint": checkpoint.latest(out),
-        "export": storage.join(out, "export"),
         "mlflow_run_id": run.run_id,
         "model_version": f"{tracking.REGISTERED_MODEL}/{version}",
+        "seconds": time.monotonic() - began,
+    }
+
+
+def _described(data: TrainingData, out: str, config: PretrainConfig) -> dict[str, Any]:
+    """What of the outcome follows from the call."""
+    return {
+        "steps": config.steps,
+        "samples": config.steps * config.batch_size,
+        "checkpoint": checkpoint.latest(out),
+        "export": storage.join(out, "export"),
         "heldout_videos": data.heldout_videos,
         "train_videos": data.train_videos.num_rows,
         "excluded_segments": data.excluded_rows,
-        "seconds": time.monotonic() - began,
     }
 
 

@@ -39,6 +39,30 @@ class Hooks(Protocol):
         """Whether to save and to stop; the same answer on every worker."""
 
 
+class NoHooks:
+    """Nothing happens around the steps."""
+
+    def stepped(self, step: int) -> None:
+        """Nothing."""
+
+    def log(self, step: int, metrics: dict[str, float]) -> None:
+        """Nothing."""
+
+    def measure(self, step: int) -> None:
+        """Nothing."""
+
+    def save(self, step: int) -> None:
+        """Nothing."""
+
+    def save_wanted(self, step: int) -> bool:
+        """Never."""
+        return False
+
+    def stop_wanted(self) -> bool:
+        """Never."""
+        return False
+
+
 @dataclass
 class Meter:
     """Means of the logged values between two log lines."""

@@ -20,7 +20,7 @@ from trainer.batch import Batch, collate
 from trainer.config import PretrainConfig
 from trainer.heldout import heldout_accuracies
 from trainer.learner import Learner
-from trainer.loop import train
+from trainer.loop import NoHooks, train
 from trainer.objective import run_model, see
 
 _SETTLING_BATCHES = 4
@@ -65,29 +65,14 @@ class Judge:
         return found | recalls(self.probe.features(learner), self.probe.rows)
 
 
-class _Clock:
+class _Clock(NoHooks):
     """Notes when the loop logs."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
 
-    def stepped(self, step: int) -> None:
-        pass
-
     def log(self, step: int, metrics: dict[str, float]) -> None:
         self.times.append(time.monotonic())
-
-    def measure(self, step: int) -> None:
-        pass
-
-    def save(self, step: int) -> None:
-        pass
-
-    def save_wanted(self, step: int) -> bool:
-        return False
-
-    def stop_wanted(self) -> bool:
-        return False
 
 
 class _Hooks(_Clock):
