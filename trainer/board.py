@@ -52,6 +52,15 @@ class Board:
         return self._outcome
 
 
+def new_board() -> Any:
+    """A handle of a board that lives where this process does: the nodes of workers may be lost without it."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(num_cpus=0, scheduling_strategy=here)(Board).remote()
+
+
 class StopListener:
     """On rank 0: asks the board once a second, from a thread, so that no step waits for the answer."""
 

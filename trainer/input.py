@@ -32,10 +32,23 @@ _LEAST_SAMPLES_A_JOB = 64
 _NO_FRAMES = np.zeros((0, 0, 0, 0, 3), np.uint8)
 
 
+class StoredRows:
+    """The rows of a row group, by number; their media still encoded and not copied."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._small = table.select(_SMALL).to_pylist()
+        self._frames, self._audio = table.column("frames"), table.column("audio")
+
+    def __getitem__(self, row: int) -> StoredRow:
+        return _stored_row(self._small[row], self._frames[row], self._audio[row])
+
+
 def stored_row(table: pa.Table, row: int) -> StoredRow:
     """One row of a row group, its media still encoded and not copied."""
-    value = table.select(_SMALL).slice(row, 1).to_pylist()[0]
-    frames, audio = table.column("frames")[row], table.column("audio")[row]
+    return StoredRows(table.slice(row, 1))[0]
+
+
+def _stored_row(value: dict[str, Any], frames: pa.ListScalar, audio: pa.BinaryScalar) -> StoredRow:
     start, end = value["audio_valid_start_s"], value["audio_valid_end_s"]
     return StoredRow(
         value["clip_id"],
@@ -77,23 +90,22 @@ def bundles(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
 
 def decode_pieces(
     pieces: Sequence[Piece], config: PretrainConfig, sample_rate: int
-) -> list[tuple[int, Sample | None]]:
+) -> Iterator[tuple[int, Sample | None]]:
     """Read the pieces' row groups, each once, and cut the samples, in order: (lane, sample)."""
 
     @cache
-    def read(group: RowGroup) -> pa.Table:
-        return read_row_group(group, _COLUMNS)
+    def read(group: RowGroup) -> StoredRows:
+        return StoredRows(read_row_group(group, _COLUMNS))
 
     @cache  # several samples of a bundle may come from one row
     def opened(group: RowGroup, row: int) -> tuple[StoredRow, Any]:
-        stored = stored_row(read(group), row)
+        stored = read(group)[row]
         return stored, decode_audio(stored, sample_rate)
 
-    return [
-        (piece.lane, make_sample(*opened(piece.groups[group], row), index, config, sample_rate))
-        for piece in pieces
-        for group, row, index in piece.samples.tolist()
-    ]
+    for piece in pieces:
+        for group, row, index in piece.samples.tolist():
+            sample = make_sample(*opened(piece.groups[group], row), index, config, sample_rate)
+            yield piece.lane, sample
 
 
 def decode_heldout(
@@ -174,7 +186,7 @@ class _DecodePieces:
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         for blob in batch.column("job"):
-            yield _packed(decode_pieces(pickle.loads(blob.as_py()), self.config, self.sample_rate))
+            yield _packed(list(decode_pieces(pickle.loads(blob.as_py()), self.config, self.sample_rate)))
 
 
 class _DecodeHeldout:

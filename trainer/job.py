@@ -11,7 +11,7 @@ from chronav.cluster import connected
 from chronav.errors import CallError
 from chronav.progress import say
 from trainer import checkpoint
-from trainer.board import Board
+from trainer.board import new_board
 from trainer.config import PretrainConfig
 from trainer.export import ExportConfig, ExportedTable
 from trainer.fit import fit
@@ -53,8 +53,6 @@ def pretrain(
     if start is not None:
         _check_same_data(start, _data_id(data, exclude))
     with connected(min_cpus=config.workers + 2):
-        import ray
-
         check_norm(config, cluster_gpus())
         run = _start_run(data, out, config, recipe, exclude, start if resume == "auto" else None)
         if start is not None and resume != "auto":
@@ -71,7 +69,7 @@ def pretrain(
                 _data_id(data, exclude),
                 run.uri,
                 run.run_id,
-                ray.remote(num_cpus=0)(Board).remote(),
+                new_board(),
                 watched,
             )
             outcome = fit(job)
