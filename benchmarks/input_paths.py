@@ -195,10 +195,10 @@ def peer(source: Source, workers: int, setup: Setup) -> Iterator[Passes]:
     yield passes
 
 
-OURS, FLOOR = "chronav through Ray Data", "floor: decoding alone"
+OURS, IN_PROCESS, FLOOR = "chronav through Ray Data", "chronav in process", "floor: decoding alone"
 PATHS: dict[str, Opener] = {
     FLOOR: floor,
-    "chronav in process": in_process,
+    IN_PROCESS: in_process,
     OURS: through_ray,
     "webdataset in process": partial(peer, webdataset_records, 0),
     "webdataset, one worker": partial(peer, webdataset_records, 1),

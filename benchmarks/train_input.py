@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.contest import Contestant, Cost, costed
-from benchmarks.input_paths import FLOOR, OURS, PATHS, Setup
+from benchmarks.input_paths import FLOOR, IN_PROCESS, OURS, PATHS, Setup
 from benchmarks.media import Stored, write_clip_table
 from benchmarks.peer_files import write_litdata, write_webdataset
 from benchmarks.rounds import PAGE, heading, interleave, markdown, ratios, spread, write_section
@@ -33,11 +33,13 @@ SIZES = {
 _EPOCHS = 2
 _NOTES = """Median (range) of {rounds} rounds in turns, each of {epochs} epochs. *CPU second*: user and system time of
 the path's process and of all that it started, less what these take while nothing runs ({idle:.2f} CPU seconds a
-second of Ray's daemons). All paths cut the same windows of the same generated segments (10 s, 16 fps, a JPEG of
-quality 85 a frame, FLAC) with the trainer's `make_sample` and `collate`, in batches of 32. webdataset: tar shards of
-64 MiB, a row in three members, its JPEGs in one. litdata: chunks of 64 MiB, read in place. *One worker*: in a process
-of torch's DataLoader. *Floor*: rows in memory, samples dropped, nothing collated. One lane: as in one of the many
-windows of a large table, a row group is read once an epoch. The files were in the page cache."""
+second of Ray's daemons). All paths cut the same windows of the same generated segments (10 s, 16 fps, a JPEG of quality 85
+a frame, FLAC) with the trainer's `make_sample` and `collate`, in batches of 32. Training decodes in other
+processes, so that the network does not wait: chronav's way to that is Ray Data, the peers' is a worker of torch's
+DataLoader. In one process nothing travels, and nothing is decoded while the network computes. webdataset: tar
+shards of 64 MiB, a row in three members, its JPEGs in one. litdata: chunks of 64 MiB, read in place. *One worker*:
+in a process of torch's DataLoader. *Floor*: rows in memory, samples dropped, nothing collated. One lane: as in one
+of the many windows of a large table, a row group is read once an epoch. The files were in the page cache."""
 
 
 def prepare(folder: Path, recipe: str, stored: Stored, rows: int, *overrides: str) -> Setup:
@@ -73,9 +75,9 @@ def compare(setup: Setup, rounds: int) -> dict[str, list[Cost]]:
         return interleave(runs, rounds)
 
 
-def best_peer(costs: Mapping[str, Sequence[Cost]]) -> str:
-    """The peer with the most samples a CPU second."""
-    peers = [name for name in costs if name.startswith(("webdataset", "litdata"))]
+def best_peer(costs: Mapping[str, Sequence[Cost]], kind: str = "") -> str:
+    """The peer with the most samples a CPU second; `kind`: what its name ends with."""
+    peers = [name for name in costs if name.startswith(("webdataset", "litdata")) and name.endswith(kind)]
     return max(peers, key=lambda name: statistics.median(per_cpu_second(costs[name])))
 
 
@@ -111,11 +113,17 @@ def section(tables: Mapping[str, str], verdicts: Sequence[str], rounds: int, idl
 
 
 def verdict_of(costs: Mapping[str, Sequence[Cost]]) -> str:
-    """One line: what this size shows."""
-    best = best_peer(costs)
-    ratio = statistics.median(ratios(per_cpu_second(costs[OURS]), per_cpu_second(costs[best])))
-    share = statistics.median(ratios(per_cpu_second(costs[OURS]), per_cpu_second(costs[FLOOR])))
-    return f"{OURS} {ratio:.2f} of {best}, {share:.2f} of the floor"
+    """One line: what this size shows, like beside like first."""
+
+    def ratio(ours: str, theirs: str) -> str:
+        return f"{statistics.median(ratios(per_cpu_second(costs[ours]), per_cpu_second(costs[theirs]))):.2f}"
+
+    worker, inside = best_peer(costs, "worker"), best_peer(costs, "in process")
+    return (
+        f"decoding in another process {ratio(OURS, worker)} of {worker}; in one process "
+        f"{ratio(IN_PROCESS, inside)} of {inside}; {OURS} {ratio(OURS, inside)} of {inside}, "
+        f"{ratio(OURS, FLOOR)} of the floor"
+    )
 
 
 def main() -> None:

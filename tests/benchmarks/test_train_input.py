@@ -12,7 +12,7 @@ import torch
 
 from benchmarks import input_paths
 from benchmarks.contest import Contestant, Cost, costed
-from benchmarks.input_paths import FLOOR, OURS, PATHS, Setup
+from benchmarks.input_paths import FLOOR, IN_PROCESS, OURS, PATHS, Setup
 from benchmarks.media import Stored
 from benchmarks.train_input import best_peer, prepare, table_of, verdict_of
 from trainer.batch import Batch, collate
@@ -86,9 +86,16 @@ def test_the_table_compares_with_the_best_peer():
         OURS: [Cost(100, 0.8, 1.0, 0.0)] * 3,
         "webdataset in process": [Cost(100, 2.0, 2.0, 0.0)] * 3,
         "litdata in process": [Cost(100, s, 1.0, 0.0) for s in (0.8, 1.0, 1.0)],
+        IN_PROCESS: [Cost(100, 0.9, 1.0, 0.0)] * 3,
+        "litdata, one worker": [Cost(100, 1.6, 1.0, 0.0)] * 3,
+        "webdataset, one worker": [Cost(100, 1.2, 1.0, 0.0)] * 3,
     }
     assert best_peer(costs) == "litdata in process"
+    assert best_peer(costs, "worker") == "webdataset, one worker"
     assert "| webdataset in process | 50 (50 to 50) | 0.50 (0.40 to 0.50) | 50 (50 to 50) |" in table_of(
         costs
     )
-    assert verdict_of(costs) == f"{OURS} 1.25 of litdata in process, 0.62 of the floor"
+    assert verdict_of(costs) == (
+        "decoding in another process 1.50 of webdataset, one worker; in one process 1.11 of litdata in process; "
+        f"{OURS} 1.25 of litdata in process, 0.62 of the floor"
+    )
