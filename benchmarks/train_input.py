@@ -31,15 +31,16 @@ SIZES = {
     "tiny": (Stored(height=40, width=54, sample_rate=8000), 256),
 }
 _EPOCHS = 2
-_NOTES = """Median (range) of {rounds} rounds in turns, each of {epochs} epochs. *CPU second*: user and system time of
-the path's process and of all that it started, less what these take while nothing runs ({idle:.2f} CPU seconds a
-second of Ray's daemons). All paths cut the same windows of the same generated segments (10 s, 16 fps, a JPEG of quality 85
-a frame, FLAC) with the trainer's `make_sample` and `collate`, in batches of 32. Training decodes in other
-processes, so that the network does not wait: chronav's way to that is Ray Data, the peers' is a worker of torch's
-DataLoader. In one process nothing travels, and nothing is decoded while the network computes. webdataset: tar
-shards of 64 MiB, a row in three members, its JPEGs in one. litdata: chunks of 64 MiB, read in place. *One worker*:
-in a process of torch's DataLoader. *Floor*: rows in memory, samples dropped, nothing collated. One lane: as in one
-of the many windows of a large table, a row group is read once an epoch. The files were in the page cache."""
+_NOTES = """Median (range) of {rounds} rounds in turns, each of {epochs} epochs. *CPU second*: user and system time
+of the path's process and of all that it started, less what these take while nothing runs ({idle:.2f} CPU seconds a
+second of Ray's daemons). All paths cut the same windows of the same generated segments (10 s, 16 fps, a JPEG of
+quality 85 a frame, FLAC) with the trainer's `make_sample` and `collate`, in batches of 32. Training decodes in
+other processes, so that the network does not wait: chronav's way to that is Ray Data, the peers' is a worker of
+torch's DataLoader. In one process nothing travels, and nothing is decoded while the network computes. webdataset:
+tar shards of 64 MiB, a row in three members, its JPEGs in one. litdata: chunks of 64 MiB, read in place. *One
+worker*: in a process of torch's DataLoader. *Floor*: rows in memory, samples dropped, nothing collated. One lane:
+as in one of the many windows of a large table, a row group is read once an epoch. The files were in the page
+cache."""
 
 
 def prepare(folder: Path, recipe: str, stored: Stored, rows: int, *overrides: str) -> Setup:
