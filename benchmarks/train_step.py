@@ -28,7 +28,6 @@ from pipelines.schema import CLIP_SCHEMA
 from trainer.bank import MemoryBank
 from trainer.batch import Batch, collate
 from trainer.config import PretrainConfig
-from trainer.input import stored_row
 from trainer.learner import Learner
 from trainer.losses.order import order_pairs
 from trainer.model import Outputs
@@ -36,6 +35,7 @@ from trainer.momentum import Keys, momentum_at
 from trainer.objective import Forward, run_model, see, temporal_counts, temporal_terms, total
 from trainer.sample import decode_audio, make_sample
 from trainer.step import optimise
+from trainer.stored import stored_row
 
 FULL, BARE, ALONE = "full objective", "networks alone", "objective alone, random features"
 _STORED = Stored(height=128, width=170, sample_rate=16_000)

@@ -9,6 +9,7 @@ gives away is reported.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import platform
 import sys
@@ -56,6 +57,26 @@ def rows(readings: Readings) -> list[str]:
     return lines
 
 
+def pooled(readings: Readings) -> list[str]:
+    """A line for every head that leaks over the frame rates of a codec together, and in none of them alone."""
+    lines = []
+    for codec in _NAMES:
+        for head in HEADS:
+            each = [
+                r[head]
+                for (name, _, guarded), r in readings.items()
+                if name == codec and guarded and head in r
+            ]
+            above = sum(r.value - r.guess for r in each) / max(math.hypot(*(r.error for r in each)), 1e-9)
+            if above > LIMIT and not any(r.leaks for r in each):
+                values = ", ".join(f"{r.value:.3f}" for r in each)
+                lines.append(
+                    f"- {_NAMES[codec]}, all frame rates together: `{head}` at {values}, {above:.0f} standard errors "
+                    "above the guess."
+                )
+    return lines
+
+
 def leaks(readings: Readings) -> list[str]:
     """A line for every head that leaks."""
     return [
@@ -89,9 +110,9 @@ def page(readings: Readings, config: PretrainConfig, videos: int, seconds: float
             f"Media in which nothing tells the time: {videos} videos of 10 s a row, each a still picture with slight "
             "noise of its own in every frame, and white noise; through the whole ingest. On one half of the videos "
             f"the heads are trained from scratch ({config.steps} steps of {config.batch_size} samples, small "
-            "networks, the temporal losses alone), on the other they are measured. Accuracy, its 95 % interval over "
-            f"videos below it; **bold**: a leak, more than {LIMIT} standard errors above what always answering the "
-            "commonest class scores on the same items. "
+            "networks, the temporal losses alone), on the other they are measured. Accuracy (in brackets what always "
+            "answering the commonest class scores on the same items), its 95 % interval over "
+            f"videos below it; **bold**: a leak, more than {LIMIT} standard errors above that guess. "
             f"Chance: {', '.join(f'{h} {chance[h].chance:.3f}' for h in HEADS)}. "
             f"n: {', '.join(f'{h} {chance[h].n}' for h in HEADS)}. "
             "Below 16 fps stored frames repeat, so that the speed of video is not asked for.",
@@ -107,7 +128,7 @@ def page(readings: Readings, config: PretrainConfig, videos: int, seconds: float
             f"Lossless media, all guards on: {lossless or 'no'} head{'' if lossless == 1 else 's'} above chance. "
             "What codecs add is theirs, and reaches a model that is trained on such files:",
             "",
-            *(leaks(readings) or ["- nothing."]),
+            *([*leaks(readings), *pooled(readings)] or ["- nothing."]),
             "",
         ]
     )
@@ -117,7 +138,7 @@ def _cell(reading: Reading | None) -> str:
     if reading is None:
         return "not asked"
     mark = "**" if reading.leaks else ""
-    return f"{mark}{reading.value:.3f}{mark}<br>{reading.low:.3f} to {reading.high:.3f}"
+    return f"{mark}{reading.value:.3f}{mark} ({reading.guess:.3f})<br>{reading.low:.3f} to {reading.high:.3f}"
 
 
 def main() -> int:

@@ -112,6 +112,7 @@ def page(outcome: Mapping[str, Any], heads: list[str], probes: list[str], settin
             "|---|---|---|---|---|---|---|---|",
             *probes,
             "",
+            "No momentum encoders and no banks in this recipe: keys come from the model itself (docs/method.md). "
             "One seed. *Above chance*: the whole interval is; *above random*: so is the whole paired interval of the "
             "gain where there is one. The recipe was chosen by figures on the test lists of worlds of seeds 0 and 1, "
             "so a run with one of these seeds would flatter it. "

@@ -38,7 +38,7 @@ class Batch:
     video_ids: list[str]
     clip_ids: list[str]
     index: Tensor  # (B,) global sample index
-    key: Tensor  # (B,) int64 hash of the video id
+    key: Tensor  # (B,) int64 hash of data set and video id
     video_row: Tensor  # (B, 2) row among the N video clips
     audio_row: Tensor  # (B, 2) row among the M audio clips
     target: Tensor  # (B,) index into TARGET_PAIRS, -1: no order task
@@ -84,9 +84,9 @@ class Batch:
         return Batch(**values)  # type: ignore[arg-type]
 
 
-def video_key(video_id: str) -> int:
-    """A signed 64-bit hash that names a video in masks and memory banks."""
-    digest = hashlib.blake2b(video_id.encode(), digest_size=8).digest()
+def video_key(dataset: str | None, video_id: str) -> int:
+    """A signed 64-bit hash that names a video in masks and memory banks (method, section 4)."""
+    digest = hashlib.blake2b(f"{dataset or ''}\0{video_id}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
@@ -106,7 +106,7 @@ def collate(samples: Sequence[Sample], config: PretrainConfig) -> Batch:
         video_ids=[s.video_id for s in samples],
         clip_ids=[s.clip_id for s in samples],
         index=torch.tensor([s.index for s in samples], dtype=torch.int64),
-        key=torch.tensor([video_key(s.video_id) for s in samples], dtype=torch.int64),
+        key=torch.tensor([video_key(s.dataset, s.video_id) for s in samples], dtype=torch.int64),
         video_row=video_row,
         audio_row=audio_row,
         target=torch.tensor([s.draw.target for s in samples], dtype=torch.int64),

@@ -2,78 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import pickle
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import ray
-import ray.data
 
-from chronav.cluster import quiet_ray_data
-from pipelines.table import RowGroup, read_row_group
+from pipelines.table import RowGroup
 from trainer.batch import Batch, collate
 from trainer.config import PretrainConfig
 from trainer.plan import Piece, Plan
 from trainer.reads import TrainGroup
 from trainer.sample import Sample, StoredRow, decode_audio, make_sample
+from trainer.stored import StoredRows, open_rows
+from trainer.stream import Job, packed, stream
 
-_SMALL = ["clip_id", "video_id", "fps", "n_frames", "source_fps", "audio_valid_start_s", "audio_valid_end_s"]
-_COLUMNS = [*_SMALL, "frames", "audio"]
-_LEAST_A_ROUND = 8
 # A task of its own for a handful of samples would cost more than the samples.
 _LEAST_SAMPLES_A_JOB = 64
-_NO_FRAMES = np.zeros((0, 0, 0, 0, 3), np.uint8)
-
-
-class StoredRows:
-    """The rows of a row group, by number; their media still encoded and not copied."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self._small = table.select(_SMALL).to_pylist()
-        self._frames, self._audio = table.column("frames"), table.column("audio")
-
-    def __getitem__(self, row: int) -> StoredRow:
-        return _stored_row(self._small[row], self._frames[row], self._audio[row])
-
-
-def stored_row(table: pa.Table, row: int) -> StoredRow:
-    """One row of a row group, its media still encoded and not copied."""
-    return StoredRows(table.slice(row, 1))[0]
-
-
-def _stored_row(value: dict[str, Any], frames: pa.ListScalar, audio: pa.BinaryScalar) -> StoredRow:
-    start, end = value["audio_valid_start_s"], value["audio_valid_end_s"]
-    return StoredRow(
-        value["clip_id"],
-        value["video_id"],
-        value["fps"] or 0.0,
-        value["n_frames"] or 0,
-        value["source_fps"],
-        _Pictures(frames.values) if frames.is_valid and len(frames.values) else [],
-        audio.as_buffer() if audio.is_valid else None,
-        None if start is None or end is None else (start, end),
-    )
-
-
-class _Pictures:
-    """The JPEGs of a row, by index, without copying any: Arrow's own scalars would be copies."""
-
-    def __init__(self, values: pa.Array) -> None:
-        values = values.cast(pa.binary())  # files that deltalake rewrote may hold other kinds of binary
-        _, ends, data = values.buffers()
-        self._ends = np.frombuffer(ends, np.int32, len(values) + 1, 4 * values.offset).tolist()
-        # Arrow's buffers call themselves signed, which JPEG decoders refuse.
-        self._data = memoryview(data).cast("B")
-
-    def __getitem__(self, index: int) -> memoryview:
-        return self._data[self._ends[index] : self._ends[index + 1]]
 
 
 def bundles(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
@@ -93,9 +40,7 @@ def decode_pieces(
 ) -> Iterator[tuple[int, Sample | None]]:
     """Read the pieces' row groups, each once, and cut the samples, in order: (lane, sample)."""
 
-    @cache
-    def read(group: RowGroup) -> StoredRows:
-        return StoredRows(read_row_group(group, _COLUMNS))
+    read: Callable[[RowGroup], StoredRows] = cache(open_rows)
 
     @cache  # several samples of a bundle may come from one row
     def opened(group: RowGroup, row: int) -> tuple[StoredRow, Any]:
@@ -112,10 +57,10 @@ def decode_heldout(
     group: TrainGroup, first: int, config: PretrainConfig, sample_rate: int
 ) -> list[tuple[int, Sample | None]]:
     """Held-out samples of one row group: `heldout_draws` a row, the target pair going round, no augmentation."""
-    table = read_row_group(group.group, _COLUMNS)
+    stored_rows = open_rows(group.group)
     samples = []
     for number, row in enumerate(group.rows.tolist()):
-        stored = stored_row(table, row)
+        stored = stored_rows[row]
         sound = decode_audio(stored, sample_rate)
         for draw in range(config.heldout_draws):
             index = (first + number) * config.heldout_draws + draw
@@ -138,8 +83,8 @@ def train_batches(
     each = config.lanes // config.workers
     lanes = range(rank * each, (rank + 1) * each)
     pieces = plan.pieces(lanes, first_step, config.steps)
-    jobs = (pickle.dumps(bundle) for bundle in bundles(pieces))
-    rows = _stream(jobs, _DecodePieces(config, sample_rate), a_round=max(each, _LEAST_A_ROUND))
+    jobs = (Job(pickle.dumps(bundle), sum(len(p.samples) for p in bundle)) for bundle in bundles(pieces))
+    rows = stream(jobs, _DecodePieces(config, sample_rate), least=each)
     part = config.batch_size // config.workers // config.accumulate
     for samples in assemble(rows, lanes, plan.shape.per_lane):
         # Always as many parts, if need be empty ones: with sync_batch each is a round of messages.
@@ -153,10 +98,10 @@ def heldout_batches(
     jobs, first = [], 0
     for number, group in enumerate(groups):
         if number % config.workers == rank:
-            jobs.append(pickle.dumps((group, first)))
+            jobs.append(Job(pickle.dumps((group, first)), len(group.rows) * config.heldout_draws))
         first += len(group.rows)
     waiting: list[Sample] = []
-    for _, sample in _stream(iter(jobs), _DecodeHeldout(config, sample_rate), _LEAST_A_ROUND):
+    for _, sample in stream(iter(jobs), _DecodeHeldout(config, sample_rate), least=1):
         if sample is not None:
             waiting.append(sample)
         if len(waiting) == batch_size:
@@ -186,7 +131,7 @@ class _DecodePieces:
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         for blob in batch.column("job"):
-            yield _packed(list(decode_pieces(pickle.loads(blob.as_py()), self.config, self.sample_rate)))
+            yield packed(list(decode_pieces(pickle.loads(blob.as_py()), self.config, self.sample_rate)))
 
 
 class _DecodeHeldout:
@@ -199,73 +144,4 @@ class _DecodeHeldout:
         for blob in batch.column("job"):
             group: TrainGroup
             group, first = pickle.loads(blob.as_py())
-            yield _packed(decode_heldout(group, first, self.config, self.sample_rate))
-
-
-def _packed(samples: list[tuple[int, Sample | None]]) -> pa.Table:
-    """One row a sample. Its pictures, nine tenths of the bytes, lie beside the pickled rest: they are not copied."""
-    pickles, pictures = [], []
-    for _, sample in samples:
-        frames = _NO_FRAMES if sample is None else sample.frames
-        bare = sample and dataclasses.replace(sample, frames=_NO_FRAMES)
-        pickles.append(pickle.dumps((bare, frames.shape), protocol=5))
-        ends = pa.py_buffer(np.array([0, frames.nbytes]))
-        pictures.append(
-            pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(frames)])
-        )
-    columns = {
-        "lane": pa.array([lane for lane, _ in samples], pa.int32()),
-        "sample": pa.array(pickles, pa.large_binary()),
-        "frames": pa.chunked_array(pictures, pa.large_binary()),
-    }
-    return pa.table(columns)
-
-
-def _unpacked(table: pa.Table) -> Iterator[tuple[int, Sample | None]]:
-    """What `_packed` put together; the pictures stay where the table has them, read-only."""
-    lanes = table.column("lane").to_pylist()
-    for lane, blob, pictures in zip(
-        lanes, _values(table.column("sample")), _values(table.column("frames")), strict=True
-    ):
-        bare, shape = pickle.loads(blob)
-        yield (
-            lane,
-            bare and dataclasses.replace(bare, frames=np.frombuffer(pictures, np.uint8).reshape(shape)),
-        )
-
-
-def _values(column: pa.ChunkedArray) -> Iterator[memoryview]:
-    """The values of a large_binary column, which Arrow's own scalars would be copies of."""
-    for chunk in column.chunks:
-        _, ends, data = chunk.buffers()
-        at = np.frombuffer(ends, np.int64, len(chunk) + 1, 8 * chunk.offset).tolist()
-        whole = memoryview(data if data is not None else b"")
-        yield from (whole[start:end] for start, end in itertools.pairwise(at))
-
-
-def _stream(jobs: Iterator[bytes], task: Any, a_round: int) -> Iterator[tuple[int, Sample | None]]:
-    """Run `task` over `jobs` in Ray Data and give the results in the jobs' order.
-
-    `a_round` jobs are decoded while the results of the round before are used: so two rounds bound the memory. (One
-    long stream would rely on Ray Data's back-pressure, whose scheduler spins, in this process, on results that are
-    ready and not yet wanted: measured, it cost two thirds of the training speed on two cores.)
-    """
-    rounds = iter(lambda: list(itertools.islice(jobs, a_round)), [])
-    with ThreadPoolExecutor(max_workers=1) as ahead:
-        first = next(rounds, None)
-        pending = ahead.submit(_decode_round, first, task) if first else None
-        while pending is not None:
-            blocks = pending.result()
-            following = next(rounds, None)
-            pending = ahead.submit(_decode_round, following, task) if following else None
-            for block in blocks:
-                yield from _unpacked(ray.get(block))
-
-
-def _decode_round(jobs: list[bytes], task: Any) -> list[Any]:
-    """References to the tables of a round's results, in order."""
-    quiet_ray_data()
-    ray.data.DataContext.get_current().execution_options.preserve_order = True
-    dataset = ray.data.from_arrow([pa.table({"job": pa.array([job], pa.binary())}) for job in jobs])
-    results = dataset.map_batches(task, batch_format="pyarrow", batch_size=None, num_cpus=1)
-    return results.materialize().to_arrow_refs()
+            yield packed(decode_heldout(group, first, self.config, self.sample_rate))

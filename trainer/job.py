@@ -16,7 +16,7 @@ from trainer.config import PretrainConfig
 from trainer.export import ExportConfig, ExportedTable
 from trainer.fit import fit
 from trainer.mixture import parse_tables
-from trainer.preflight import check, check_norm, cluster_gpus
+from trainer.preflight import check, check_norm, cluster_gpus, say_norm
 from trainer.scan import Exclusion
 from trainer.tables import TrainingData, select_rows
 from trainer.watch.probe_table import open_probe
@@ -54,6 +54,7 @@ def pretrain(
         _check_same_data(start, _data_id(data, exclude))
     with connected(min_cpus=config.workers + 2):
         check_norm(config, cluster_gpus())
+        say_norm(config, cluster_gpus())
         run = _start_run(data, out, config, recipe, exclude, start if resume == "auto" else None)
         if start is not None and resume != "auto":
             run.tags({"chronav.begun_from": start})

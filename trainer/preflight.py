@@ -95,6 +95,15 @@ def check_norm(config: PretrainConfig, gpus: float) -> None:
         )
 
 
+def say_norm(config: PretrainConfig, gpus: float) -> None:
+    """Say where workers take batch norm's statistics apart though their GPUs could exchange them."""
+    if config.norm == "batch" and 1 < config.workers <= gpus:
+        say(
+            f"pretrain: norm=batch: each of {config.workers} workers takes its statistics from its own samples; "
+            "norm=sync_batch exchanges them"
+        )
+
+
 def _joins_cluster() -> bool:
     """Whether Ray may be more than this machine: a connection that is there already, or one to be joined."""
     ray = sys.modules.get("ray")  # not imported here: `connected` settles Ray's environment before it does

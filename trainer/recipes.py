@@ -91,6 +91,9 @@ _SMALL: Values = {
     "batch_size": 64,
     "precision": "bf16",
     "samples_per_row": 2,
+    # Few lanes and short windows: about 2 GB of decoded samples wait, not 7.
+    "lanes": 4,
+    "window_row_groups": 2,
     "checkpoint_every": 500,
     "loss": {"bank_size": 16_384},
 }

@@ -32,6 +32,7 @@ class Sample:
     waves: tuple[np.ndarray, ...]  # two of (clip samples * speed,) int16, in playing order, not yet sped up
     video_params: np.ndarray  # (2, len(VIDEO_PARAMS))
     audio_params: np.ndarray  # (2, len(AUDIO_PARAMS))
+    dataset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class StoredRow:
     frames: Any  # sequence of buffers, one JPEG each
     audio: Any | None  # buffer of FLAC
     audio_valid: tuple[float, float] | None
+    dataset: str | None = None
 
 
 def decode_audio(row: StoredRow, sample_rate: int) -> np.ndarray:
@@ -105,7 +107,16 @@ def make_sample(
     )
     true_speed = row.source_fps is None or row.source_fps >= row.fps * _REPEAT_TOLERANCE
     return Sample(
-        index, row.clip_id, row.video_id, draw, true_speed, frames, waves, np.stack(video), np.stack(audio)
+        index,
+        row.clip_id,
+        row.video_id,
+        draw,
+        true_speed,
+        frames,
+        waves,
+        np.stack(video),
+        np.stack(audio),
+        row.dataset,
     )
 
 

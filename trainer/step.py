@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from chronav.errors import JobError
 from trainer.batch import Batch
 from trainer.config import PretrainConfig
-from trainer.dist import all_sum, gather_objects, world_size
+from trainer.dist import all_sum, gather_objects, rank, world_size
 from trainer.learner import Learner
 from trainer.losses.term import Term
 from trainer.momentum import Keys
@@ -38,6 +39,8 @@ def optimise(learner: Learner, batches: Sequence[Batch], config: PretrainConfig,
     divided by its count in the global batch, and with momentum keys every query meets the keys of all of it.
     Raises `JobError`, on every worker alike, where a loss or the gradient is not finite.
     """
+    # For networks of one's own that draw (dropout): a resumed run draws what an undisturbed one would.
+    torch.manual_seed(np.random.SeedSequence((config.seed, step, rank())).generate_state(1, np.uint64).item())
     counts = _global_counts(learner, batches)
     views = [see(learner.log_mel, batch, config) for batch in batches]
     made = [_momentum_keys(learner, seen, batch, config) for seen, batch in zip(views, batches, strict=True)]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from benchmarks.leaks import Reading
-from benchmarks.verify_leaks import leaks, own_leaks, rows
+from benchmarks.verify_leaks import leaks, own_leaks, pooled, rows
 from trainer.config import HEADS
 
 
@@ -41,3 +41,14 @@ def test_every_head_that_leaks_is_named_and_bold():
     lines = rows(found)[2:]
     assert ["**" in line for line in lines] == [False, True, False]
     assert "not asked" in lines[0]
+
+
+def test_a_leak_too_small_for_one_frame_rate_is_found_over_all_of_them():
+    small = {head: reading(0.56) for head in HEADS}
+    assert not any(r.leaks for r in small.values())
+    assert pooled({("h264", fps, True): small for fps in (12.5,)}) == []
+    found = pooled({("h264", fps, True): small for fps in (12.5, 25.0, 29.97)})
+    assert len(found) == len(HEADS)
+    assert "H.264" in found[0]
+    large = {("h264", fps, True): {head: reading(0.9) for head in HEADS} for fps in (12.5, 25.0)}
+    assert pooled(large) == []  # named one by one already

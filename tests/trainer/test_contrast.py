@@ -9,12 +9,12 @@ import torch
 from pipelines.schema import CLIP_SCHEMA
 from trainer.batch import Batch, collate
 from trainer.contrast import bank_size
-from trainer.input import stored_row
 from trainer.learner import Learner
 from trainer.losses.contrastive import Usual, contrastive_loss
 from trainer.momentum import Keys
 from trainer.objective import run_model, see
 from trainer.sample import decode_audio, make_sample
+from trainer.stored import stored_row
 
 MOMENTUM = "loss.keys=momentum"
 

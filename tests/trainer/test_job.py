@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from contextlib import nullcontext
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from mlflow import MlflowClient
 import chronav
 from chronav.errors import CallError, Stopped
 from chronav.tracking import Run, tracking_uri
+from pipelines.table import read_row_group
 from trainer import checkpoint, job, preflight
+from trainer.batch import DIGEST_RANGE, sample_digest
 from trainer.config import HEADS
 from trainer.job import pretrain
 from trainer.scan import Exclusion
@@ -134,6 +137,28 @@ def test_a_resumed_run_goes_on_in_the_same_mlflow_run(trained):
         assert name in last, name
     assert {f"loss/{head}" for head in HEADS} <= {name for h in history for name in h}
     assert {f"heldout/{head}" for head in HEADS} <= set(last)
+
+
+def planned_digests(trained) -> dict[int, int]:
+    """Step -> digest of the samples that the plan has for it, straight from the plan and the tables."""
+    plan, config = trained["data"].plan(trained["config"]), trained["config"]
+    digests = dict.fromkeys(range(1, STEPS + 1), 0)
+    for piece in plan.pieces(range(config.lanes), 0, STEPS):
+        for number, row, index in piece.samples.tolist():
+            clip = read_row_group(piece.groups[number], ["clip_id"])["clip_id"][row].as_py()
+            digests[index // config.batch_size + 1] += sample_digest(index, clip)
+    return digests
+
+
+def test_two_workers_see_the_samples_that_the_plan_has_for_one(trained):
+    begun, digests = trained["left"].step, planned_digests(trained)
+    history = Run(tracking_uri(), trained["second"]["mlflow_run_id"]).history()
+    seen = {h["step"]: h["data/samples_digest"] for h in history if "data/samples_digest" in h}
+    logged = [step for step in sorted(seen) if step > begun]
+    assert logged[-1] == STEPS
+    assert logged[0] <= begun + 2
+    for before, step in pairwise([begun, *logged]):
+        assert seen[step] == sum(digests[s] for s in range(before + 1, step + 1)) % DIGEST_RANGE, step
 
 
 def test_a_run_is_watched(trained):

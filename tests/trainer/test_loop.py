@@ -14,12 +14,12 @@ from pipelines.schema import CLIP_SCHEMA
 from trainer import checkpoint
 from trainer.batch import collate
 from trainer.config import HEADS
-from trainer.input import stored_row
 from trainer.learner import Learner
 from trainer.loop import train
 from trainer.optimiser import learning_rate
 from trainer.sample import decode_audio, make_sample
 from trainer.step import optimise
+from trainer.stored import stored_row
 
 
 @dataclass

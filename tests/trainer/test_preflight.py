@@ -34,3 +34,17 @@ def test_what_weights_come_to_is_said(kit, number_table, tmp_path, capsys):
     share = total // 2  # of equal remainders the first table's is rounded up
     said = capsys.readouterr().err
     assert f"{share / total:.1%} of an epoch from {other}: its {own} segments {share / own:.3g} times" in said
+
+
+@pytest.mark.parametrize(
+    ("overrides", "gpus", "said"),
+    [
+        (["workers=2"], 2, True),
+        (["workers=2"], 1, False),  # on CPUs there is nothing better to offer
+        (["workers=1"], 2, False),
+        (["workers=2", "norm=group"], 2, False),
+    ],
+)
+def test_batch_norm_apart_on_several_gpus_is_said(kit, capsys, overrides, gpus, said):
+    preflight.say_norm(kit.toy_config(*overrides), gpus)
+    assert ("norm=sync_batch exchanges them" in "".join(capsys.readouterr())) == said

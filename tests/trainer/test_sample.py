@@ -12,9 +12,9 @@ import simplejpeg
 from chronav.errors import JobError
 from pipelines.schema import CLIP_SCHEMA
 from trainer.config import SamplingConfig
-from trainer.input import stored_row
 from trainer.sample import Sample, decode_audio, make_sample
 from trainer.speeds import A1, A2, TARGET_PAIRS, V1, V2
+from trainer.stored import stored_row
 from trainer.windows import Segment, draw_windows
 
 DRAWS = 400

@@ -11,11 +11,12 @@ import torch
 from chronav.errors import CallError, JobError
 from pipelines.schema import CLIP_SCHEMA
 from trainer.batch import collate
-from trainer.input import stored_row
+from trainer.config import HEADS
 from trainer.learner import Learner
 from trainer.objective import run_model, see, temporal_counts, temporal_terms
 from trainer.sample import decode_audio, make_sample
 from trainer.step import optimise
+from trainer.stored import stored_row
 
 MOMENTUM = ("loss.keys=momentum", "loss.bank_min_fill=4", "norm=group", "loss.aa=0.5")
 
@@ -55,6 +56,38 @@ def test_micro_batches_have_the_gradient_of_the_whole_batch(kit, parts):
             assert float(many.terms[name].mean) == pytest.approx(float(term.mean), abs=1e-4), name
     assert whole.contrast.banks["v_vv"].filled == cut.contrast.banks["v_vv"].filled == 64
     torch.testing.assert_close(cut.contrast.state_dict(), whole.contrast.state_dict(), atol=1e-4, rtol=1e-3)
+
+
+def test_the_objective_is_the_weighted_sum_of_the_means_of_its_terms(kit):
+    """L = w_vv L_vv + w_va L_va + w_aa L_aa + lambda_t * (the seven temporal losses, each with its weight)."""
+    weights = {name: 0.5 + 0.25 * i for i, name in enumerate(("vv", "va", "aa", *HEADS))}
+    config = kit.toy_config(
+        *MOMENTUM[:3], "loss.lambda_t=0.3", *(f"loss.{name}={value}" for name, value in weights.items())
+    )
+    learner = learner_of(kit, config)
+    counted = set()
+    for step in range(4):
+        stepped = optimise(learner, [collate(samples_of(kit, config, step), config)], config, step)
+        means = {
+            name: float(term.total) / float(term.count) for name, term in stepped.terms.items() if term.count
+        }
+        counted |= set(means)
+        wanted = sum(weights[n] * m * (0.3 if n in HEADS else 1.0) for n, m in means.items())
+        assert stepped.loss == pytest.approx(wanted, rel=1e-5)
+    assert counted == set(weights)
+
+
+def test_dropout_of_ones_own_network_is_drawn_anew_each_step_and_alike_after_a_resume(kit):
+    """What torch draws is settled by seed, step and rank: a resumed run draws what an undisturbed one would."""
+    config = kit.toy_config(*MOMENTUM)
+    drawn = []
+    for step in (0, 1, 1):
+        learner = learner_of(kit, config)
+        torch.manual_seed(step + 17)  # whatever the process drew before
+        optimise(learner, [collate(samples_of(kit, config, 0), config)], config, step)
+        drawn.append(torch.rand(4))
+    assert torch.equal(drawn[1], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])
 
 
 def test_micro_batches_need_momentum_keys_and_a_share_that_they_divide(kit):

@@ -20,10 +20,10 @@ from pipelines.schema import CLIP_SCHEMA
 from trainer.batch import Batch, collate
 from trainer.config import PretrainConfig
 from trainer.dist import rank, world_size
-from trainer.input import stored_row
 from trainer.learner import Learner
 from trainer.sample import decode_audio, make_sample
 from trainer.step import optimise
+from trainer.stored import stored_row
 
 STEPS = 20
 # Which of the eight samples of a batch have sound.

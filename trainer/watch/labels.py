@@ -45,11 +45,9 @@ def read_labels(tables: Iterable[tuple[str, int]]) -> Labels:
     codes: dict[int, int] = {}
     known: dict[str, int] = {}
     for path, version in tables:
-        rows = read_meta(open_table(path, version), ("video_id", "label"))
-        labelled = (
-            rows.filter(rows.column("label").is_valid()).group_by("video_id").aggregate([("label", "min")])
-        )
-        names, labels = labelled.column("video_id").to_pylist(), labelled.column("label_min").to_pylist()
-        for name, label in zip(names, labels, strict=True):
-            codes.setdefault(video_key(name), known.setdefault(label, len(known)))
+        rows = read_meta(open_table(path, version), ("dataset", "video_id", "label"))
+        rows = rows.filter(rows.column("label").is_valid())
+        for row in rows.group_by(["dataset", "video_id"]).aggregate([("label", "min")]).to_pylist():
+            key = video_key(row["dataset"], row["video_id"])
+            codes.setdefault(key, known.setdefault(row["label_min"], len(known)))
     return Labels(codes)

@@ -14,12 +14,12 @@ from pipelines.table import RowGroup, read_row_group
 from trainer.augment import Canvas, apply_video, plain_video
 from trainer.config import PretrainConfig
 from trainer.dist import gather_objects, rank, world_size
-from trainer.input import stored_row
 from trainer.learner import Learner
 from trainer.objective import FULL_SCALE
 from trainer.precision import autocast
 from trainer.sample import decode_audio
 from trainer.sound import speed_up
+from trainer.stored import stored_row
 from trainer.watch.knn import knn_top1
 from trainer.watch.mode import evaluating
 from trainer.watch.probe_table import Probe, ProbeRow

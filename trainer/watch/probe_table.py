@@ -77,7 +77,7 @@ def open_probe(path: str, config: PretrainConfig, data: TrainingData) -> Probe:
     split = _official_split(videos)
     if split is not None:
         videos = {name: v for name, v in videos.items() if v.splits.get(split) in ("train", "test")}
-    names = sorted(videos, key=video_key)[: config.probe_videos]
+    names = sorted(videos, key=lambda name: video_key(None, name))[: config.probe_videos]
     chosen = [videos[name] for name in names]
     parts = [video.splits.get(split, "") if split else "both" for video in chosen]
     asked = Asked(

@@ -24,11 +24,19 @@ def test_labels_of_several_tables_are_found_by_key(kit, tmp_path):
     tables = [(kit.write_table(tmp_path / "A", rows), 0), (kit.write_table(tmp_path / "B", more), 0)]
     labels = read_labels(tables)
     assert len(labels) == 3
-    keys = torch.tensor([video_key(f"video{i}") for i in (1, 0, 5, 2, 9)])
+    keys = torch.tensor([video_key(None, f"video{i}") for i in (1, 0, 5, 2, 9)])
     swim, run, also_swim, unlabelled, stranger = labels.of(keys).tolist()
     assert swim == also_swim != run
     assert {swim, run} == {0, 1}
     assert unlabelled == stranger == UNKNOWN
+
+
+def test_equal_ids_of_two_data_sets_are_two_videos(kit, tmp_path):
+    rows = [kit.row(1, seconds=1.0, sound=False, label=name, dataset=name) for name in ("a", "b")]
+    labels = read_labels([(kit.write_table(tmp_path / row["label"], [row]), 0) for row in rows])
+    first, second, stranger = labels.of(torch.tensor([video_key(d, "video1") for d in ("a", "b", None)]))
+    assert {int(first), int(second)} == {0, 1}
+    assert stranger == UNKNOWN
 
 
 def test_without_any_label_all_are_unknown():

@@ -14,10 +14,10 @@ from chronav.tracking import Run
 from pipelines.schema import CLIP_SCHEMA
 from trainer.batch import Batch, collate
 from trainer.heldout import heldout_accuracies
-from trainer.input import stored_row
 from trainer.learner import Learner
 from trainer.loop import train
 from trainer.sample import decode_audio, make_sample
+from trainer.stored import stored_row
 from trainer.tables import select_rows
 from trainer.watch.probe_table import open_probe
 from trainer.watch.watch import Watch, Watched, probe_due

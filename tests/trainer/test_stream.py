@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from pipelines.schema import CLIP_SCHEMA
-from trainer.input import _packed, _unpacked, stored_row
 from trainer.sample import decode_audio, make_sample
+from trainer.stored import stored_row
+from trainer.stream import Job, packed, rounds, unpacked
 
 
 def test_samples_come_out_of_a_table_as_they_went_in(kit):
@@ -21,7 +22,7 @@ def test_samples_come_out_of_a_table_as_they_went_in(kit):
         (lane, make_sample(row, decode_audio(row, kit.rate), lane, config, kit.rate))
         for lane, row in enumerate(stored)
     ]
-    got = list(_unpacked(_packed(sent)))
+    got = list(unpacked(packed(sent)))
     assert [lane for lane, _ in got] == [0, 1, 2]
     assert got[2][1] is None
     for (_, before), (_, after) in zip(sent[:2], got[:2], strict=True):
@@ -35,7 +36,7 @@ def test_pictures_are_not_copied(kit):
     row = stored_row(pa.Table.from_pylist([kit.row(1)], schema=CLIP_SCHEMA), 0)
     sample = make_sample(row, decode_audio(row, kit.rate), 0, kit.toy_config(), kit.rate)
     assert sample is not None
-    ((_, got),) = _unpacked(_packed([(0, sample)]))
+    ((_, got),) = unpacked(packed([(0, sample)]))
     assert got is not None
     assert np.shares_memory(got.frames, sample.frames)
 
@@ -50,3 +51,25 @@ def test_any_picture_of_any_row_is_found_whatever_kind_of_binary_a_file_holds(ki
     for row, some in enumerate(jpegs):
         frames = stored_row(table, row).frames
         assert [bytes(frames[i]) for i in range(len(some or []))] == (some or [])
+
+
+@pytest.mark.parametrize(
+    ("samples", "least", "sizes"),
+    [
+        ([10] * 20, 1, [8, 8, 4]),  # small jobs: as many as keep the cores busy
+        ([300] * 5, 1, [2, 2, 1]),  # large ones: as many as make enough samples
+        ([300] * 9, 4, [4, 4, 1]),  # but one for each lane, or some lane would wait for the next round
+        ([], 2, []),
+    ],
+)
+def test_a_round_is_bounded_by_its_samples(samples, least, sizes):
+    made = list(rounds((Job(bytes([i]), n) for i, n in enumerate(samples)), least))
+    assert [len(jobs) for jobs in made] == sizes
+    assert b"".join(blob for jobs in made for blob in jobs) == bytes(range(len(samples)))
+
+
+def test_no_more_jobs_are_taken_than_a_round_needs():
+    taken = []
+    jobs = (taken.append(i) or Job(b"", 512) for i in range(5))
+    next(rounds(jobs, 1))
+    assert taken == [0]
