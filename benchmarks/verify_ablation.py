@@ -20,17 +20,15 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from benchmarks.ablation_run import CLIPS, FULL, PROBES, RECIPE, VIDEOS_PER_CLASS, result_of
+from benchmarks.ablation_run import CLIPS, FULL, PROBES, RECIPE, VIDEOS_PER_CLASS, config_of, result_of
 from chronav import __version__
-from chronav.config import build
 from chronav.progress import say
-from trainer import recipes
-from trainer.config import HEADS, PretrainConfig
+from trainer.config import HEADS
 from trainer.switches import SWITCHES
 
 Result = dict[str, Any]
 _LONGEST_RUN_S = 480
-_LOSS = build(PretrainConfig, defaults=recipes.get(RECIPE)).loss
+_LOSS = config_of(0, FULL).loss
 TITLES = [title for _, _, title in PROBES]
 
 
@@ -62,8 +60,14 @@ def absolute_rows(results: dict[str, list[Result]], columns: Sequence[str]) -> l
     ]
 
 
+def trains(switch: str, column: str) -> bool:
+    """Whether a run with the switch trains the head `column`; figures of features are always of interest."""
+    loss = config_of(0, switch).loss
+    return column not in HEADS or loss.lambda_t * getattr(loss, column) > 0
+
+
 def difference_rows(results: dict[str, list[Result]], columns: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Differences to the full method, and in words those whose interval leaves out 0."""
+    """Differences to the full method, and in words those whose interval leaves out 0, but for untrained heads."""
     rows, shown = [], []
     by_seed = {r["seed"]: r for r in results[FULL]}
     for name, runs in results.items():
@@ -77,7 +81,7 @@ def difference_rows(results: dict[str, list[Result]], columns: Sequence[str]) ->
             clear = low > 0 or high < 0
             interval = f"[{low:+.2f}, {high:+.2f}]" if np.isfinite(low) else "[one seed]"
             cells.append(f"**{mean:+.2f}** {interval}" if clear else f"{mean:+.2f} {interval}")
-            if clear:
+            if clear and trains(name, column):
                 shown.append(f"`{name}`: {column} {mean:+.2f}")
         rows.append(f"| {name} | " + " | ".join(cells) + " |")
     return rows, shown
@@ -115,7 +119,10 @@ def _what_shows(results: dict[str, list[Result]], shown: Sequence[str]) -> str:
             f"chance.{lacking} `make verify-ablation` goes on from the results that are kept."
         )
     found = "; ".join(shown) or "none"
-    return f"Differences that show at this scale: {found}. All others do not show here."
+    return (
+        f"Differences that show at this scale, heads that a switch does not train left aside: {found}. "
+        "All others do not show here."
+    )
 
 
 def page(results: dict[str, list[Result]]) -> tuple[str, bool]:

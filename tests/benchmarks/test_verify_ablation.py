@@ -48,6 +48,10 @@ def test_differences_are_paired_by_seed_and_those_that_show_are_named():
     assert "| no_vv | **-0.30** [-0.30, -0.30]" in text
     assert "`no_vv`: video R@1 -0.30" in text
     assert "`no_va`" not in text
+    # Zero by construction: a head that is not trained.
+    text, _ = page(results | {"no_speed": [result(seed, "no_speed", 0.1) for seed in (1, 2, 3)]})
+    assert "`no_speed`: direction_v -0.60" in text
+    assert "`no_speed`: speed_v" not in text
 
 
 def test_one_seed_shows_nothing_and_says_what_was_not_run():
