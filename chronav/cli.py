@@ -50,6 +50,25 @@ def ingest(
 
 
 @app.command()
+def inspect(
+    table: Annotated[str, typer.Argument(help="a clip table")],
+    overrides: Overrides = None,
+    html: Annotated[
+        str | None, typer.Option(help="write a page: charts, sheets of frames, waveforms, sound")
+    ] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a clip table holds, and what became of its files."""
+
+    def job() -> Outcome:
+        settings = build(load("pipelines.inspect.config").InspectConfig, config, overrides or ())
+        return load("pipelines.inspect").inspect(table, html, settings)
+
+    _finish(job, _inspect_summary, as_json)
+
+
+@app.command()
 def pretrain(
     overrides: Overrides = None,
     table: Annotated[
@@ -213,6 +232,10 @@ def _ingest_summary(o: Mapping[str, Any]) -> str:
         + f"\ntable {o['table']} version {o['table_version']}: {o['segments']} segments, "
         f"{o['segments_with_sound']} with sound"
     )
+
+
+def _inspect_summary(o: Mapping[str, Any]) -> str:
+    return o["summary"]
 
 
 _FEW_VIDEOS = 10

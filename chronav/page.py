@@ -31,7 +31,7 @@ def data_uri(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def write(path: str, templates: Environment, name: str, **values: Any) -> None:
+def write(path: str, templates: Environment, name: str, /, **values: Any) -> None:
     """Fill in the template `name` and write the page to `path` (local or URL)."""
     made = datetime.now().astimezone().strftime("%-d %B %Y, %H:%M")
     page = templates.get_template(name).render(version=__version__, made=made, **values)
