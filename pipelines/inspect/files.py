@@ -29,8 +29,8 @@ def file_numbers(ledger: DeltaTable | None) -> dict[str, Any]:
     counts: Counter[tuple[str, str | None]] = Counter()
     examples: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
     source_bytes, seconds = 0, 0.0
-    for part in read_parts(ledger, _SCHEMA) if ledger is not None else ():
-        rows = part.rows
+    for parts in read_parts(ledger, _SCHEMA) if ledger is not None else ():
+        rows = parts.rows
         source_bytes += pc.sum(rows["size"]).as_py() or 0
         seconds += pc.sum(rows["seconds"]).as_py() or 0.0
         found = rows.group_by(["status", "reason"], use_threads=False).aggregate([([], "count_all")])

@@ -37,8 +37,10 @@ def overview(path: str, version: int | None = None) -> Overview:
     counted = tally.Tally()
     files = len(table.file_uris())
     with Bar("inspect", files, "data files") as bar:
-        for done, part in enumerate(read_parts(table, tally.SCHEMA), start=1):
-            counted.add(part)
+        done = 0
+        for parts in read_parts(table, tally.SCHEMA):
+            counted.add(parts)
+            done += parts.files
             bar.update(done)
     numbers = {
         "table": storage.absolute(path),

@@ -17,30 +17,39 @@ from chronav import storage
 from pipelines.table import RowGroup, data_files
 
 _THREADS = 8  # remote stores answer slowly, but many at a time
+_AT_A_TIME = 64
 
 
 @dataclass(frozen=True)
-class PartView:
-    """A data file: the asked columns of its rows, its row groups, the bytes that each column takes."""
+class Parts:
+    """Some data files: the asked columns of their rows, their row groups, the bytes that each column takes."""
 
+    files: int
     rows: pa.Table
     groups: list[RowGroup]
     column_bytes: Counter[str]
 
 
-def read_parts(table: DeltaTable, schema: pa.Schema) -> Iterator[PartView]:
-    """The columns of `schema`, data file by data file in order of their names; a few are read ahead."""
-    paths, ahead = data_files(table), 4 * _THREADS
+def read_parts(table: DeltaTable, schema: pa.Schema) -> Iterator[Parts]:
+    """The columns of `schema`, some data files at a time, in order of their names."""
+    paths = data_files(table)
+    read = partial(_read_part, schema=schema)
     with ThreadPoolExecutor(_THREADS) as pool:
-        for first in range(0, len(paths), ahead):
-            yield from pool.map(partial(_read_part, schema=schema), paths[first : first + ahead])
+        for first in range(0, len(paths), _AT_A_TIME):
+            found = list(pool.map(read, paths[first : first + _AT_A_TIME]))
+            yield Parts(
+                files=len(found),
+                rows=pa.concat_tables(part.rows for part in found),
+                groups=[group for part in found for group in part.groups],
+                column_bytes=sum((part.column_bytes for part in found), Counter()),
+            )
 
 
-def _read_part(path: str, schema: pa.Schema) -> PartView:
+def _read_part(path: str, schema: pa.Schema) -> Parts:
     fs, inner = storage.arrow_fs(path)
     with pq.ParquetFile(inner, filesystem=fs) as file:
         rows = file.read(columns=schema.names, use_threads=False).cast(schema)
-        return PartView(rows, _groups(path, file.metadata), _column_bytes(file.metadata))
+        return Parts(1, rows, _groups(path, file.metadata), _column_bytes(file.metadata))
 
 
 def _groups(path: str, metadata: Any) -> list[RowGroup]:

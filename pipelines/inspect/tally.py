@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from pipelines.inspect import videos
 from pipelines.inspect.bins import summary
-from pipelines.inspect.parts import PartView
+from pipelines.inspect.parts import Parts
 from pipelines.schema import CLIP_SCHEMA, MEDIA_COLUMNS
 from pipelines.table import RowGroup
 
@@ -47,11 +47,11 @@ class Tally:
         self._videos = [_video_rows(SCHEMA.empty_table())]
         self._span: list[Any] = []
 
-    def add(self, part: PartView) -> None:
-        """Count a part."""
-        rows = part.rows
-        self.groups += part.groups
-        self.column_bytes += part.column_bytes
+    def add(self, parts: Parts) -> None:
+        """Count some parts."""
+        rows = parts.rows
+        self.groups += parts.groups
+        self.column_bytes += parts.column_bytes
         if not len(rows):
             return
         self._count(rows)
