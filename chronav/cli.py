@@ -220,7 +220,11 @@ def _ingest_summary(o: Mapping[str, Any]) -> str:
         + (f" ({reasons})" if reasons else "")
         + f"\ntable {o['table']} version {o['table_version']}: {o['segments']} segments, "
         f"{o['segments_with_sound']} with sound"
-        + (f"\n{o['missing']} files that the annotations name are missing" if o["missing"] else "")
+        + (
+            f"\n{o['missing']} files are named but not there (missing.txt in the MLflow run)"
+            if o["missing"]
+            else ""
+        )
     )
 
 

@@ -47,14 +47,14 @@ def ingest(
     run = Run.start("ingest", name=f"ingest {dataset}", tags={"table": clip_table.path})
     try:
         run.params({**config.model_dump(), "source": source, "dataset": dataset})
+        if listing.missing:
+            run.text("missing.txt", "\n".join(listing.missing) + "\n")
         batches = Batches(clip_table, plan, known, owners.values(), run.run_id)
         if plan.todo:
             _decode_all(plan, known, config, batches)
         outcome = _outcome(listing, plan, batches)
         outcome |= {"seconds": time.monotonic() - begun, "mlflow_run_id": run.run_id}
         _log(run, outcome)
-        if listing.missing:
-            run.text("missing.txt", "\n".join(listing.missing) + "\n")
     except BaseException as error:
         run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
