@@ -25,16 +25,24 @@ app = typer.Typer(
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="config overrides")]
 ConfigFile = Annotated[str | None, typer.Option("--config", help="a YAML file of config keys")]
 AsJson = Annotated[bool, typer.Option("--json", help="end stdout with one JSON object: the outcome")]
-Annotations = Annotated[str | None, typer.Option(help="folder of the data set's official annotation files")]
+Annotations = Annotated[
+    str | None, typer.Option(help="folder of the data set's official annotation files, or its one csv file")
+]
 
 
 @app.command()
 def ingest(
-    source: Annotated[str, typer.Argument(help="folder of media files")],
+    source: Annotated[
+        str,
+        typer.Argument(help="folder of media files, glob, or CSV/TSV/Parquet file of uris; local or a URL"),
+    ],
     overrides: Overrides = None,
     table: Annotated[str, typer.Option(help="the clip table to make or to extend")] = ...,  # type: ignore[assignment]
     dataset: Annotated[
-        str, typer.Option(help="layout: folder, ucf101, esc50, or world (the demo's)")
+        str,
+        typer.Option(
+            help="layout: folder, ucf101, hmdb51, kinetics, vggsound, esc50, audioset, or world (the demo's)"
+        ),
     ] = "folder",
     annotations: Annotations = None,
     config: ConfigFile = None,
@@ -231,6 +239,11 @@ def _ingest_summary(o: Mapping[str, Any]) -> str:
         + (f" ({reasons})" if reasons else "")
         + f"\ntable {o['table']} version {o['table_version']}: {o['segments']} segments, "
         f"{o['segments_with_sound']} with sound"
+        + (
+            f"\n{o['missing']} files are named but not there (missing.txt in the MLflow run)"
+            if o["missing"]
+            else ""
+        )
     )
 
 
