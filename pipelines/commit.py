@@ -19,10 +19,11 @@ from chronav.errors import CallError
 from pipelines import ledger as ledgers
 from pipelines.config import IngestConfig
 from pipelines.result import one_line
-from pipelines.schema import CLIP_SCHEMA, CONFIG_KEY, LEDGER_SCHEMA, ledger_path
+from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, ledger_path
 from pipelines.table import open_table, read_meta, table_exists
 from pipelines.writer import Part, PartWriter
 
+_CONFIG_KEY = "chronav.ingest_config"
 _HISTORY = 100  # commits looked through for the last batch: maintenance may have come after it
 
 
@@ -45,7 +46,7 @@ def check_table(table: str, config: IngestConfig) -> None:
             raise CallError(f"'{path}' is a file, no clip table", code="bad_table", path=path)
     if not table_exists(table):
         return
-    stored = open_table(table).metadata().configuration.get(CONFIG_KEY)
+    stored = open_table(table).metadata().configuration.get(_CONFIG_KEY)
     if stored is None:
         raise CallError(f"'{table}' is a Delta table, but no clip table", code="bad_table", path=table)
     before, now = json.loads(stored), config.content()
@@ -68,7 +69,7 @@ class ClipTable:
     def __init__(self, path: str, config: IngestConfig) -> None:
         self.path = storage.absolute(path)
         self.config = config
-        self.clips = self._open(self.path, CLIP_SCHEMA, {CONFIG_KEY: json.dumps(config.content())})
+        self.clips = self._open(self.path, CLIP_SCHEMA, {_CONFIG_KEY: json.dumps(config.content())})
         self.ledger = self._open(ledger_path(self.path), LEDGER_SCHEMA, {})
 
     @staticmethod

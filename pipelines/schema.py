@@ -7,8 +7,6 @@ from enum import StrEnum
 import pyarrow as pa
 
 SCHEMA_VERSION = 1
-CONFIG_KEY = "chronav.ingest_config"
-"""In the configuration of a clip table's Delta metadata: the content keys that it was made with, as JSON."""
 
 CLIP_SCHEMA = pa.schema(
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,8 @@ from chronav.progress import Bar
 from pipelines.inspect import tally
 from pipelines.inspect.files import file_numbers
 from pipelines.inspect.parts import read_parts
-from pipelines.schema import CONFIG_KEY, ledger_path
-from pipelines.table import RowGroup, data_files, open_table, table_exists
+from pipelines.schema import ledger_path
+from pipelines.table import RowGroup, data_files, open_table, stored_config, table_exists
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Overview:
 def overview(path: str, version: int | None = None) -> Overview:
     """Read the small columns of the table at `path`; raises `CallError` where there is no clip table."""
     table = open_table(path, version)
-    config = table.metadata().configuration.get(CONFIG_KEY)
+    config = stored_config(table)
     if config is None:
         raise CallError(f"'{path}' is a Delta table, but no clip table", code="bad_table", path=path)
     beside = ledger_path(path)
@@ -46,7 +45,7 @@ def overview(path: str, version: int | None = None) -> Overview:
         "table": storage.absolute(path),
         "table_version": table.version(),
         "ledger_version": ledger.version() if ledger is not None else None,
-        "config": json.loads(config),
+        "config": config,
         **file_numbers(ledger),
         **counted.numbers(),
         "data_files": files,
@@ -61,13 +60,13 @@ def _bytes(
 ) -> dict[str, int]:
     """Sizes on disk. `unused`: of data files that this version does not name, left by earlier ones or by a kill."""
     live = set(data_files(table))
-    log = storage.join(storage.absolute(path), "_delta_log") + "/"
-    found = (file for file in storage.list_files(path) if not file.uri.startswith(log))
+    found = (file for file in storage.list_files(path) if file.uri.endswith(".parquet"))
+    others = (file for file in found if "/_delta_log/" not in file.uri and file.uri not in live)
     return {
         "table": _live_bytes(table),
         **columns,
         "ledger": _live_bytes(ledger) if ledger is not None else 0,
-        "unused": sum(file.size for file in found if file.uri not in live),
+        "unused": sum(file.size for file in others),
     }
 
 

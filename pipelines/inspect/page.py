@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jinja2 import Environment
@@ -72,7 +72,7 @@ def _facts(sheet: Sheet) -> str:
 
 def _templates() -> Environment:
     templates = page.environment("pipelines.inspect")
-    templates.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "flac": lambda data: page.data_uri(data, "audio/flac"),
         "size": lambda size: size_text(size).replace(" ", "\N{NO-BREAK SPACE}"),
         "hours": hours_text,
@@ -82,5 +82,6 @@ def _templates() -> Environment:
         "facts": _facts,
         "times": lambda sheet: [f"{k / 4 * sheet.shown_s:.3g}" for k in range(4)],
     }
+    templates.filters |= filters
     templates.globals["finding"] = finding_text
     return templates

@@ -41,6 +41,7 @@ class Tally:
         self.groups: list[RowGroup] = []
         self.column_bytes: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
+        self._hours = {"video": 0.0, "sound": 0.0}
         self._kinds: dict[str, Counter[Any]] = {"sizes": Counter(), "fps": Counter()}
         self._seen: dict[str, set[Any]] = {"config_hash": set(), "schema_version": set()}
         self._values: dict[str, list[np.ndarray]] = {"duration_s": [], "audio_rms_db": [], "motion": []}
@@ -71,9 +72,9 @@ class Tally:
             segments=len(rows),
             segments_with_sound=len(sound),
             segments_with_video=len(sight),
-            video_s=pc.sum(sight["duration_s"]).as_py() or 0.0,
-            sound_s=heard.as_py() or 0.0,
         )
+        self._hours["video"] += (pc.sum(sight["duration_s"]).as_py() or 0.0) / 3600
+        self._hours["sound"] += (heard.as_py() or 0.0) / 3600
         sizes = sight.group_by(["width", "height"], use_threads=False).aggregate([([], "count_all")])
         self._kinds["sizes"].update(
             {(row["width"], row["height"]): row["count_all"] for row in sizes.to_pylist()}
@@ -88,7 +89,7 @@ class Tally:
         media = sum(size[name] for name in MEDIA_COLUMNS)
         return {
             **{name: counts[name] for name in ("segments", "segments_with_sound", "segments_with_video")},
-            "hours": {"video": counts["video_s"] / 3600, "sound": counts["sound_s"] / 3600},
+            "hours": dict(self._hours),
             **videos.video_numbers(self._videos),
             "segment_seconds": summary(values["duration_s"]),
             "sizes": [

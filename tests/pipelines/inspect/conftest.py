@@ -17,7 +17,7 @@ import soundfile
 from deltalake import DeltaTable, write_deltalake
 
 from pipelines.config import IngestConfig
-from pipelines.schema import CLIP_SCHEMA, CONFIG_KEY, LEDGER_SCHEMA, ledger_path
+from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, ledger_path
 
 RATE = 8000
 FPS = 8.0
@@ -90,7 +90,7 @@ def make_table() -> Callable[..., str]:
         table = DeltaTable.create(
             str(path),
             CLIP_SCHEMA,
-            configuration={CONFIG_KEY: json.dumps(config)},
+            configuration={"chronav.ingest_config": json.dumps(config)},
             raise_if_key_not_exists=False,
         )
         for rows in parts:
@@ -106,9 +106,9 @@ def make_table() -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory, clip: Callable, make_table: Callable) -> str:
     """Three files of media in two parts: `a` in two segments, `b` silent, `c` sound alone; and two bad files."""
-    labelled = {"label": "Dot", "group": "g1", "splits": [("u/1", "train"), ("u/2", "test")]}
+    labelled = {"label": "Dot", "group": "g1", "splits": [("ucf101/1", "train"), ("ucf101/2", "test")]}
     parts = [
-        [clip("a:0", 3.0, **labelled), clip("b:0", sound=False, label="Line", splits=[("u/1", "test")])],
+        [clip("a:0", 3.0, **labelled), clip("b:0", sound=False, label="Line", splits=[("ucf101/1", "test")])],
         [
             clip("a:1", 3.0, **labelled, near_duplicate_of=None),
             clip("c:0", 4.0, n_frames=0, height=0, width=0, frames=[], source_fps=None, motion=None,

@@ -47,7 +47,7 @@ def test_annotations_are_counted_by_video(small: str) -> None:
     assert [(row["label"], row["videos"], row["segments"]) for row in labels["most"]] == [
         ("Dot", 1, 2), ("Line", 1, 1),
     ]  # fmt: skip
-    assert n["splits"] == {"u/1": {"test": 1, "train": 1}, "u/2": {"test": 1}}
+    assert n["splits"] == {"ucf101/1": {"test": 1, "train": 1}, "ucf101/2": {"test": 1}}
     assert (n["groups"]["distinct"], n["groups"]["videos_without"], n["groups"]["most_videos"]) == (1, 2, 1)
     assert n["near_duplicates"] == {"videos": 1, "examples": [{"video_id": "c", "near_duplicate_of": "a"}]}
     [dataset] = n["datasets"]

@@ -53,7 +53,7 @@ def test_a_page_stands_alone_and_shows_everything(small: str, tmp_path: Path) ->
     for text in (
         "source files, 335 B", "3 ok, 0 rejected, 5 failed", "failed: unreadable", "ok, but truncated", "<text>",
         "48 × 32", "Labels: 2, of 1 to 1 videos each", "Near duplicates of earlier videos: 1",
-        "u/1: train, u/2: test", "no sound", "near duplicate of a", "short_side", "Dot", "Line",
+        "ucf101/1: train, ucf101/2: test", "no sound", "near duplicate of a", "short_side", "Dot", "Line",
     ):  # fmt: skip
         assert text in words
     assert numbers["segments"] == 4

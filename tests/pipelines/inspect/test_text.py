@@ -17,7 +17,7 @@ def test_the_text_says_it_all(small: str) -> None:
         "pictures    48x32 3",
         "source fps  25 3",
         "labels      2, of 1 to 1 videos each (median 1); 1 videos without",
-        "split       u/1: test 1, train 1",
+        "split       ucf101/1: test 1, train 1",
         "duplicates  1 videos are near duplicates of earlier ones",
     ):
         assert line in text
