@@ -26,7 +26,10 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
 ConfigFile = Annotated[str | None, typer.Option("--config", help="a YAML file of config keys")]
 AsJson = Annotated[bool, typer.Option("--json", help="end stdout with one JSON object: the outcome")]
 Annotations = Annotated[
-    str | None, typer.Option(help="folder of the data set's official annotation files, or its one csv file")
+    str | None,
+    typer.Option(
+        help="folder of the data set's official annotation files; kinetics, vggsound, audioset: or one csv file"
+    ),
 ]
 
 

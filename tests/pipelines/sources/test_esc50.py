@@ -38,9 +38,8 @@ def test_the_csv_may_lie_elsewhere(tmp_path: Path, write: Callable) -> None:
         tmp_path / "b" / "esc50.csv",
         "\ufefffilename,fold,category,esc10,src_file\n1-1-A-0.wav,1,dog,True,1\n",
     )
-    for given in (table, table.parent):
-        (item,) = list_source(str(tmp_path / "a"), "esc50", str(given)).items
-        assert (item.label, item.splits["esc50/fold"]) == ("dog", "1")
+    (item,) = list_source(str(tmp_path / "a"), "esc50", str(table.parent)).items
+    assert (item.label, item.splits["esc50/fold"]) == ("dog", "1")
 
 
 @pytest.mark.parametrize(
