@@ -11,7 +11,7 @@ from markupsafe import Markup
 from chronav import page, storage
 from pipelines.inspect.charts import histogram, ranked, waveform
 from pipelines.inspect.sample import Sheet
-from pipelines.inspect.text import balance_text, finding_text, hours_text, size_text, spread_text
+from pipelines.inspect.text import balance_text, finding_text, hours_text, size_text, spread_text, value_text
 
 _FIRST_LABELS = 20  # that are seen at once
 _HISTOGRAMS = (
@@ -77,6 +77,7 @@ def _templates() -> Environment:
         "size": lambda size: size_text(size).replace(" ", "\N{NO-BREAK SPACE}"),
         "hours": hours_text,
         "balance": balance_text,
+        "value": value_text,
         "count": lambda number: f"{number:,}",
         "wave": _wave,
         "facts": _facts,

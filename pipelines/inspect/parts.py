@@ -33,7 +33,11 @@ class Parts:
 def read_parts(table: DeltaTable, schema: pa.Schema) -> Iterator[Parts]:
     """The columns of `schema`, some data files at a time, in order of their names."""
     paths = data_files(table)
-    read = partial(_read_part, schema=schema)
+    if not paths:
+        return
+    # One file system for all: making one for a remote store asks it for its region.
+    fs, inner = storage.arrow_fs(paths[0])
+    read = partial(_read_part, fs=fs, scheme=paths[0].removesuffix(inner), schema=schema)
     with ThreadPoolExecutor(_THREADS) as pool:
         for first in range(0, len(paths), _AT_A_TIME):
             found = list(pool.map(read, paths[first : first + _AT_A_TIME]))
@@ -45,9 +49,8 @@ def read_parts(table: DeltaTable, schema: pa.Schema) -> Iterator[Parts]:
             )
 
 
-def _read_part(path: str, schema: pa.Schema) -> Parts:
-    fs, inner = storage.arrow_fs(path)
-    with pq.ParquetFile(inner, filesystem=fs) as file:
+def _read_part(path: str, fs: Any, scheme: str, schema: pa.Schema) -> Parts:
+    with pq.ParquetFile(path.removeprefix(scheme), filesystem=fs) as file:
         rows = file.read(columns=schema.names, use_threads=False).cast(schema)
         return Parts(1, rows, _groups(path, file.metadata), _column_bytes(file.metadata))
 

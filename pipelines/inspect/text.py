@@ -30,6 +30,11 @@ def hours_text(hours: float) -> str:
     return f"{hours * 60:.0f} min" if hours * 60 >= 2 else f"{hours * 3600:.0f} s"
 
 
+def value_text(value: Any) -> str:
+    """A config value as it is written in a config file."""
+    return f"{value:g}" if isinstance(value, float) else "null" if value is None else str(value).lower()
+
+
 def finding_text(status: str, reason: str) -> str:
     """`failed: unreadable`; a reason on a file that is kept says what is wrong with it."""
     return f"ok, but {reason}" if status == "ok" else f"{status}: {reason}"
@@ -54,7 +59,7 @@ def balance_text(labels: Mapping[str, Any]) -> str:
 
 def _lines(n: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "table", f"{n['table']} version {n['table_version']}"
-    yield "config", ", ".join(f"{key} {value:g}" for key, value in n["config"].items())
+    yield "config", ", ".join(f"{key} {value_text(value)}" for key, value in n["config"].items())
     yield from _file_lines(n)
     yield (
         "segments",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from mlflow import MlflowClient
 from chronav import cli
 from chronav.tracking import Run
 from pipelines.inspect import log_overview
+
+PAGE = Path(__file__).parents[3] / "docs" / "pipelines.md"
 
 
 @pytest.fixture
@@ -35,6 +38,11 @@ def test_text_json_and_page_say_the_same(small: str, tmp_path: Path, call: Calla
     outcome = json.loads(out.splitlines()[-1])
     assert (code, outcome["segments"], outcome["reasons"]) == (0, 4, {"truncated": 1, "unreadable": 5})
     assert outcome["html"] == str(page)
+    table = PAGE.read_text(encoding="utf-8").partition("<!-- numbers -->")[2].partition("\n\n")[0]
+    described = {
+        name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+    assert described == outcome.keys() - {"summary"}
     assert page.read_text().count('<figure class="clip">') == 1
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.inspect.numbers import overview
-from pipelines.inspect.text import as_text, hours_text, size_text, sparkline
+from pipelines.inspect.text import as_text, hours_text, size_text, sparkline, value_text
 
 
 def test_the_text_says_it_all(small: str) -> None:
@@ -41,3 +41,9 @@ def test_hours(hours: float, text: str) -> None:
 def test_only_an_empty_bin_is_the_lowest_block() -> None:
     assert sparkline([0, 1, 500, 1000]) == "▁▂▅█"
     assert sparkline([]) == ""
+
+
+def test_config_values_are_written_as_in_a_config_file() -> None:
+    assert [value_text(value) for value in (16.0, 0.5, 128, True, None, "keep")] == [
+        "16", "0.5", "128", "true", "null", "keep",
+    ]  # fmt: skip
