@@ -81,7 +81,7 @@ def _templates() -> Environment:
         "count": lambda number: f"{number:,}",
         "wave": _wave,
         "facts": _facts,
-        "times": lambda sheet: [f"{k / 4 * sheet.shown_s:.3g}" for k in range(4)],
+        "times": lambda sheet: [f"{k / 4 * sheet.shown_s:.4g}" for k in range(4)],
     }
     templates.filters |= filters
     templates.globals["finding"] = finding_text
