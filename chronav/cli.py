@@ -25,16 +25,27 @@ app = typer.Typer(
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="config overrides")]
 ConfigFile = Annotated[str | None, typer.Option("--config", help="a YAML file of config keys")]
 AsJson = Annotated[bool, typer.Option("--json", help="end stdout with one JSON object: the outcome")]
-Annotations = Annotated[str | None, typer.Option(help="folder of the data set's official annotation files")]
+Annotations = Annotated[
+    str | None,
+    typer.Option(
+        help="folder of the data set's official annotation files; kinetics, vggsound, audioset: or one csv file"
+    ),
+]
 
 
 @app.command()
 def ingest(
-    source: Annotated[str, typer.Argument(help="folder of media files")],
+    source: Annotated[
+        str,
+        typer.Argument(help="folder of media files, glob, or CSV/TSV/Parquet file of uris; local or a URL"),
+    ],
     overrides: Overrides = None,
     table: Annotated[str, typer.Option(help="the clip table to make or to extend")] = ...,  # type: ignore[assignment]
     dataset: Annotated[
-        str, typer.Option(help="layout: folder, ucf101, esc50, or world (the demo's)")
+        str,
+        typer.Option(
+            help="layout: folder, ucf101, hmdb51, kinetics, vggsound, esc50, audioset, or world (the demo's)"
+        ),
     ] = "folder",
     annotations: Annotations = None,
     config: ConfigFile = None,
@@ -47,6 +58,25 @@ def ingest(
         return load("pipelines.job").ingest(source, table, settings, dataset, annotations)
 
     _finish(job, _ingest_summary, as_json)
+
+
+@app.command()
+def inspect(
+    table: Annotated[str, typer.Argument(help="a clip table")],
+    overrides: Overrides = None,
+    html: Annotated[
+        str | None, typer.Option(help="write a page: charts, sheets of frames, waveforms, sound")
+    ] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a clip table holds, and what became of its files."""
+
+    def job() -> Outcome:
+        settings = build(load("pipelines.inspect.config").InspectConfig, config, overrides or ())
+        return load("pipelines.inspect").inspect(table, html, settings)
+
+    _finish(job, _inspect_summary, as_json)
 
 
 @app.command()
@@ -212,7 +242,16 @@ def _ingest_summary(o: Mapping[str, Any]) -> str:
         + (f" ({reasons})" if reasons else "")
         + f"\ntable {o['table']} version {o['table_version']}: {o['segments']} segments, "
         f"{o['segments_with_sound']} with sound"
+        + (
+            f"\n{o['missing']} files are named but not there (missing.txt in the MLflow run)"
+            if o["missing"]
+            else ""
+        )
     )
+
+
+def _inspect_summary(o: Mapping[str, Any]) -> str:
+    return o["summary"]
 
 
 _FEW_VIDEOS = 10

@@ -6,8 +6,12 @@ Both are loaded when a path is first used: the networks and their config work on
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +19,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import fsspec
     import pyarrow.fs
+
+_REQUESTS = 32  # to a remote store at a time, each waiting for its answer
+_LIST_FROM = 100  # files wanted of a remote folder, from which on it is listed as a whole
 
 
 @dataclass(frozen=True)
@@ -119,14 +126,89 @@ def write_bytes(path: str, data: bytes) -> None:
 def list_files(root: str) -> Iterator[StoredFile]:
     """All files below a folder, sorted by path; hidden files and folders are left out."""
     fs, inner = _fs(root)
-    found = fs.find(inner, detail=True)
-    prefix = inner.rstrip("/") + "/"
-    protocol = root.split("://")[0] + "://" if is_url(root) else ""
-    for path in sorted(found):
-        if any(part.startswith(".") for part in path.removeprefix(prefix).split("/")):
-            continue
-        info = found[path]
-        yield StoredFile(protocol + path, int(info["size"] or 0), _modified(info))
+    yield from _visible(fs.find(inner, detail=True), inner, root)
+
+
+def is_pattern(path: str) -> bool:
+    """Whether `path` has wildcards: `*`, `?`, `[...]`, and `**` for folders at any depth."""
+    return any(mark in path for mark in "*?[")
+
+
+def pattern_root(pattern: str) -> str:
+    """The folder above the first wildcard of a pattern, absolute."""
+    return _fixed(absolute(pattern)) or "/"
+
+
+def list_matches(pattern: str) -> Iterator[StoredFile]:
+    """The files that match a pattern, sorted by path; hidden ones below its fixed part are left out.
+
+    Raises `ValueError` where `**` is only part of a name.
+    """
+    fs, inner = _fs(pattern)
+    found = {path: info for path, info in fs.glob(inner, detail=True).items() if info["type"] == "file"}
+    yield from _visible(found, _fixed(inner), pattern)
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Tells whether an absolute path or URL is of those that a pattern stands for."""
+    from fsspec.utils import glob_translate
+
+    regex = re.compile(glob_translate(absolute(pattern)))
+    return lambda path: regex.match(path) is not None
+
+
+def stat_files(paths: Sequence[str]) -> list[StoredFile | None]:
+    """Each of the absolute paths or URLs as a listing shows it, in their order; None where no file is."""
+    folders = Counter(parent(path) for path in paths if is_url(path))
+    listed = {folder: _list_folder(folder) for folder, count in folders.items() if count >= _LIST_FROM}
+    stores = {_protocol(path): _fs(path)[0] for path in paths}
+
+    def look(path: str) -> StoredFile | None:
+        if is_url(path) and parent(path) in listed:
+            return listed[parent(path)].get(path)
+        try:
+            info = stores[_protocol(path)].info(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return _stored(path, info) if info["type"] == "file" else None
+
+    if not folders:
+        return [look(path) for path in paths]
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        return list(pool.map(look, paths))
+
+
+def _list_folder(folder: str) -> dict[str, StoredFile]:
+    """The files in a remote folder by their URL; a store answers for about a thousand of them at once."""
+    fs, inner = _fs(folder)
+    try:
+        found = fs.ls(inner, detail=True)
+    except FileNotFoundError:
+        return {}
+    files = [info for info in found if info["type"] == "file"]
+    urls = [join(folder, info["name"].rpartition("/")[2]) for info in files]
+    return {url: _stored(url, info) for url, info in zip(urls, files, strict=True)}
+
+
+def _visible(found: Mapping[str, dict], root: str, path: str) -> Iterator[StoredFile]:
+    """What was found below `root` for the local path or URL `path`: sorted, without what is hidden."""
+    prefix, protocol = root.rstrip("/") + "/", _protocol(path)
+    for name in sorted(found):
+        if not any(part.startswith(".") for part in name.removeprefix(prefix).split("/")):
+            yield _stored(protocol + name, found[name])
+
+
+def _protocol(path: str) -> str:
+    """`s3://` of `s3://bucket/x`; nothing for a local path."""
+    return path.split("://")[0] + "://" if is_url(path) else ""
+
+
+def _fixed(pattern: str) -> str:
+    return "/".join(itertools.takewhile(lambda part: not is_pattern(part), pattern.split("/")))
+
+
+def _stored(uri: str, info: dict) -> StoredFile:
+    return StoredFile(uri, int(info["size"] or 0), _modified(info))
 
 
 def _modified(info: dict) -> float:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from chronav import storage
 from chronav.errors import CallError
 from evaluation.items import Video
-from pipelines.sources.base import annotation_folder, annotation_text, file_stem
+from pipelines.sources.annotations import annotation_folder, annotation_text
+from pipelines.sources.base import file_stem
 from pipelines.sources.ucf101 import read_splits
 
 OfficialList = Mapping[str, Mapping[str, str]]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment
 from markupsafe import Markup
 
-from chronav import __version__, storage
+from chronav import page
 from chronav.progress import format_seconds
 from evaluation.comparison import Cell, comparison, coverage_text
 from evaluation.svg import Series, interval_strip, line_chart, smoothed
@@ -76,44 +74,35 @@ def write_demo_report(path: str, context: DemoContext) -> None:
     """Write the demo's page to `path` (local or URL)."""
     accuracies = context.pretrain.get("accuracies", {})
     total = sum(context.parts_seconds.values())
-    page = (
-        _environment()
-        .get_template("demo.html")
-        .render(
-            c=context,
-            version=__version__,
-            made=datetime.now().astimezone().strftime("%-d %B %Y, %H:%M"),
-            heads=[(HEAD_NAMES.get(head, head), a, _strip(head, a)) for head, a in accuracies.items()],
-            losses=loss_panels(context.history),
-            curves=accuracy_panels(context.history, accuracies),
-            evaluations=[_evaluation(outcome) for outcome in context.evaluations],
-            parts_seconds=[
-                (name, format_seconds(s), s / total if total else 0)
-                for name, s in context.parts_seconds.items()
-            ],
-            total=format_seconds(total),
-        )
+    page.write(
+        path,
+        _environment(),
+        "demo.html",
+        c=context,
+        heads=[(HEAD_NAMES.get(head, head), a, _strip(head, a)) for head, a in accuracies.items()],
+        losses=loss_panels(context.history),
+        curves=accuracy_panels(context.history, accuracies),
+        evaluations=[_evaluation(outcome) for outcome in context.evaluations],
+        parts_seconds=[
+            (name, format_seconds(s), s / total if total else 0) for name, s in context.parts_seconds.items()
+        ],
+        total=format_seconds(total),
     )
-    storage.write_bytes(path, page.encode("utf-8"))
 
 
 def write_evaluation_report(
     path: str, outcome: Mapping[str, Any], neighbours: Sequence[NeighbourRow]
 ) -> None:
     """Write the page of one `evaluate` outcome to `path` (local or URL)."""
-    page = (
-        _environment()
-        .get_template("evaluation.html")
-        .render(
-            o=outcome,
-            version=__version__,
-            made=datetime.now().astimezone().strftime("%-d %B %Y, %H:%M"),
-            evaluation=_evaluation(outcome),
-            folds=outcome.get("folds") or [],
-            neighbours=neighbours,
-        )
+    page.write(
+        path,
+        _environment(),
+        "evaluation.html",
+        o=outcome,
+        evaluation=_evaluation(outcome),
+        folds=outcome.get("folds") or [],
+        neighbours=neighbours,
     )
-    storage.write_bytes(path, page.encode("utf-8"))
 
 
 def loss_panels(history: Sequence[Mapping[str, float]]) -> list[Panel]:
@@ -191,9 +180,6 @@ def _metric_name(metric: str) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("evaluation"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["jpeg"] = lambda data: f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
-    environment.filters["cell"] = lambda cell: cell.text() if isinstance(cell, Cell) else cell
-    return environment
+    templates = page.environment("evaluation")
+    templates.filters["cell"] = lambda cell: cell.text() if isinstance(cell, Cell) else cell
+    return templates

@@ -8,8 +8,7 @@ from html import escape
 
 import numpy as np
 
-_W, _H = 240, 132
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 8, 8, 20
+from chronav.svg import HEIGHT, LEFT, RIGHT, WIDTH, axis, grid_line, svg, y_place
 
 
 @dataclass(frozen=True)
@@ -32,21 +31,21 @@ def line_chart(series: Sequence[Series], label: str, chance: float | None = None
         return ""
     low, high, ticks = axis(float(seen.min()), float(seen.max()))
     right = float(xs.max()) or 1.0
-    body = [_grid(tick, low, high) for tick in ticks]
-    body.append(f'<text class="tick" x="{_LEFT}" y="{_H - 5}">0</text>')
-    body.append(f'<text class="tick end" x="{_W - _RIGHT}" y="{_H - 5}">{right:,.0f} steps</text>')
+    body = [grid_line(tick, low, high) for tick in ticks]
+    body.append(f'<text class="tick" x="{LEFT}" y="{HEIGHT - 5}">0</text>')
+    body.append(f'<text class="tick end" x="{WIDTH - RIGHT}" y="{HEIGHT - 5}">{right:,.0f} steps</text>')
     if chance is not None:
-        y = _y(chance, low, high)
-        body.append(f'<line class="chance" x1="{_LEFT}" x2="{_W - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        y = y_place(chance, low, high)
+        body.append(f'<line class="chance" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
     for one in series:
         points = [
-            (_x(x, right), _y(y, low, high)) for x, y in zip(one.x, one.y, strict=True) if np.isfinite(y)
+            (_x(x, right), y_place(y, low, high)) for x, y in zip(one.x, one.y, strict=True) if np.isfinite(y)
         ]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         body.append(f'<polyline class="line {escape(one.style)}" points="{path}"/>')
         if one.dots:
             body += [f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="2.8"/>' for x, y in points]
-    return _svg(_W, _H, label, body)
+    return svg(WIDTH, HEIGHT, label, body)
 
 
 def interval_strip(
@@ -68,7 +67,7 @@ def interval_strip(
     if low is not None and high is not None:
         body.append(f'<line class="span" x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{middle}" y2="{middle}"/>')
     body.append(f'<circle class="dot" cx="{x(value):.1f}" cy="{middle}" r="5"/>')
-    return _svg(width, height, label, body)
+    return svg(width, height, label, body)
 
 
 def smoothed(y: Sequence[float], share: float = 0.05) -> list[float]:
@@ -78,36 +77,5 @@ def smoothed(y: Sequence[float], share: float = 0.05) -> list[float]:
     return [float(np.nanmean(values[max(0, i - half) : i + half + 1])) for i in range(values.size)]
 
 
-def axis(low: float, high: float) -> tuple[float, float, list[float]]:
-    """A range that holds low..high and ends on its ticks, and the ticks, which are round numbers."""
-    span = (high - low) or abs(high) or 1.0
-    raw = span / 3
-    magnitude = 10.0 ** np.floor(np.log10(raw))
-    step = float(next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= raw * 0.999))
-    first, last = np.floor(low / step + 1e-9), np.ceil(high / step - 1e-9)
-    ticks = [round(float(i * step), 10) for i in np.arange(first, max(last, first + 1) + 1)]
-    return ticks[0], ticks[-1], ticks
-
-
 def _x(x: float, right: float) -> float:
-    return _LEFT + (_W - _LEFT - _RIGHT) * x / right
-
-
-def _y(y: float, low: float, high: float) -> float:
-    return _H - _BOTTOM - (_H - _TOP - _BOTTOM) * (y - low) / (high - low)
-
-
-def _grid(tick: float, low: float, high: float) -> str:
-    y = _y(tick, low, high)
-    return (
-        f'<line class="axis" x1="{_LEFT}" x2="{_W - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text class="tick end" x="{_LEFT - 5}" y="{y + 3.5:.1f}">{tick:g}</text>'
-    )
-
-
-def _svg(width: int, height: int, label: str, body: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label, quote=True)}">'
-        + "".join(body)
-        + "</svg>"
-    )
+    return LEFT + (WIDTH - LEFT - RIGHT) * x / right

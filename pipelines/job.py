@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from chronav import storage
 from chronav.cluster import connected, quiet_ray_data
 from chronav.errors import JobError
 from chronav.outcome import Outcome
@@ -44,10 +43,12 @@ def ingest(
     clip_table.catch_up()
     known = ledgers.read_known(clip_table.ledger)
     owners = clip_table.owners()
-    plan = ledgers.compare(listing.items, known, owners, storage.absolute(source))
+    plan = ledgers.compare(listing.items, known, owners, listing.lacks)
     run = Run.start("ingest", name=f"ingest {dataset}", tags={"table": clip_table.path})
     try:
         run.params({**config.model_dump(), "source": source, "dataset": dataset})
+        if listing.missing:
+            run.text("missing.txt", "\n".join(listing.missing) + "\n")
         batches = Batches(clip_table, plan, known, owners.values(), run.run_id)
         if plan.todo:
             _decode_all(plan, known, config, batches)
@@ -111,6 +112,7 @@ def _outcome(listing: Listing, plan: ledgers.Plan, batches: Batches) -> Outcome:
     return {
         "files": len(listing.items),
         "ignored": listing.ignored,
+        "missing": len(listing.missing),
         "new": len(plan.new),
         "changed": len(plan.changed) - touched,
         "unchanged": plan.unchanged + touched,

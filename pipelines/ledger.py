@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -59,19 +59,21 @@ def read_known(ledger: DeltaTable) -> dict[str, Known]:
 
 
 def compare(
-    items: Iterable[SourceItem], known: Mapping[str, Known], owners: Mapping[str, str], root: str
+    items: Iterable[SourceItem],
+    known: Mapping[str, Known],
+    owners: Mapping[str, str],
+    lacks: Callable[[str], bool],
 ) -> Plan:
-    """Hold a listing of the folder `root` against the ledger; a file is unchanged if size and time are.
+    """Hold a listing against the ledger; a file is unchanged if size and time are.
 
     `owners`: video id -> uri of the file that its clips are from. No other file gets such an id.
-    Ledger rows outside `root` come from other sources of the same table and are left alone.
+    `lacks`: tells which of the ledger's files are gone from this source. Its other rows come from other sources
+    of the same table and are left alone.
     """
     plan = Plan()
     taken = dict(owners)
     clashes: list[tuple[SourceItem, str]] = []
-    listed = set()
     for item in items:
-        listed.add(item.uri)
         row = known.get(item.uri)
         if row is not None and (row.size, row.mtime) == (item.size, item.mtime):
             plan.unchanged += 1
@@ -84,8 +86,7 @@ def compare(
             clashes.append((item, owner))
         (plan.new if row is None else plan.changed).append(replace(item, video_id=video_id or item.video_id))
     plan.twins = _twins(clashes, known, {item.uri for item in plan.changed})
-    inside = root.rstrip("/") + "/"
-    plan.removed = [uri for uri in known if uri.startswith(inside) and uri not in listed]
+    plan.removed = [uri for uri in known if lacks(uri)]
     return plan
 
 

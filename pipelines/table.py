@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +18,9 @@ from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, META_COLUMNS
 _COLUMN_TYPES = {
     field.name: field.with_nullable(True) for schema in (LEDGER_SCHEMA, CLIP_SCHEMA) for field in schema
 }
+
+
+_CONFIG_KEY = "chronav.ingest_config"
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,12 @@ def open_table(path: str, version: int | None = None) -> DeltaTable:
 def table_exists(path: str) -> bool:
     """Whether a Delta table is at `path`."""
     return not storage.is_file(path) and bool(DeltaTable.is_deltatable(storage.absolute(path)))
+
+
+def stored_config(table: DeltaTable) -> dict[str, Any] | None:
+    """The content keys of the config that a clip table's rows were made with; None for other Delta tables."""
+    text = table.metadata().configuration.get(_CONFIG_KEY)
+    return None if text is None else json.loads(text)
 
 
 def data_files(table: DeltaTable) -> list[str]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
-
-from chronav import storage
-from chronav.errors import CallError
-from chronav.storage import StoredFile
 
 
 @dataclass(frozen=True)
@@ -35,39 +31,17 @@ class SourceItem:
 
 @dataclass(frozen=True)
 class Listing:
-    """The items of a source; `ignored` counts files that the data set's layout does not know."""
+    """The items of a source, and what is amiss with it.
+
+    `ignored`: how many files (or rows of a table of uris) the data set's layout does not know.
+    `missing`: what the annotations name and the source lacks, sorted: ids of the data set, or uris of a table.
+    `lacks`: tells of a uri whether it would be of this source if it were there, and is not.
+    """
 
     items: list[SourceItem]
-    ignored: int = 0
-
-
-def media_files(source: str, outside: tuple[str, ...] = ()) -> list[StoredFile]:
-    """All visible files below the folder `source`, but none below the folders in `outside`.
-
-    Raises `CallError` when there is no such folder or nothing in it.
-    """
-    if not storage.is_dir(source):
-        what = "is not a folder" if storage.exists(source) else "does not exist"
-        raise CallError(f"source '{source}' {what}", code="missing_source", path=source)
-    prefixes = tuple(storage.absolute(path) + "/" for path in outside)
-    found = [file for file in storage.list_files(source) if not file.uri.startswith(prefixes)]
-    if not found:
-        raise CallError(f"source folder '{source}' holds no files", code="empty_source", path=source)
-    return found
-
-
-def annotation_folder(path: str) -> str:
-    """The folder of annotation files; raises `CallError` when it is not there."""
-    if not storage.is_dir(path):
-        raise CallError(f"annotation folder '{path}' does not exist", code="missing_annotations", path=path)
-    return path
-
-
-def annotation_text(path: str) -> str:
-    """The text of an annotation file; raises `CallError` when it is not there."""
-    if not storage.is_file(path):
-        raise CallError(f"annotation file '{path}' does not exist", code="missing_annotations", path=path)
-    return storage.read_bytes(path).decode("utf-8-sig")
+    ignored: int
+    missing: list[str]
+    lacks: Callable[[str], bool]
 
 
 def file_name(uri: str) -> str:

@@ -2,64 +2,41 @@
 
 from __future__ import annotations
 
-import csv
-
 from chronav import storage
-from chronav.errors import CallError
-from pipelines.sources.base import (
-    Listing,
-    SourceItem,
-    annotation_folder,
-    annotation_text,
-    file_name,
-    file_stem,
-    media_files,
-)
+from chronav.storage import StoredFile
+from pipelines.sources.annotations import annotation_folder, annotation_text, csv_records
+from pipelines.sources.base import Listing, file_name, file_stem
+from pipelines.sources.files import SourceFiles
+from pipelines.sources.layout import Facts, Match, make_listing
 
 _COLUMNS = {"filename", "fold", "category", "esc10", "src_file"}
 
 
-def list_esc50(source: str, annotations: str | None, outside: tuple[str, ...] = ()) -> Listing:
-    """The recordings of `esc50.csv` that are below `source`, found by file name.
+def list_esc50(files: SourceFiles, annotations: str | None) -> Listing:
+    """The recordings of `esc50.csv`, found by file name.
 
-    The csv is taken from `annotations`, else from `source/meta`. The group is the Freesound recording
-    that a clip was cut from (`src_file`); no such recording is in two folds.
+    The csv is taken from the folder `annotations`, else from `meta` in the source. The group is the Freesound
+    recording that a clip was cut from (`src_file`); no such recording is in two folds.
     Raises `CallError` when the csv is missing or malformed, or none of its files is there.
     """
-    files = media_files(source, outside)
-    folder = annotation_folder(annotations) if annotations is not None else storage.join(source, "meta")
-    rows = _read_csv(storage.join(folder, "esc50.csv"))
-    items = []
-    for file in files:
-        row = rows.get(file_name(file.uri))
-        if row is None:
-            continue
-        items.append(
-            SourceItem(
-                uri=file.uri,
-                size=file.size,
-                mtime=file.mtime,
-                video_id=file_stem(file.uri),
-                dataset="esc50",
-                label=row["category"],
-                group=row["src_file"],
-                splits={"esc50/fold": row["fold"], "esc50/esc10": row["esc10"].strip().lower()},
-            )
-        )
-    if not items:
-        raise CallError(
-            f"'{source}' is not laid out as esc50: none of the files of esc50.csv is there",
-            code="bad_layout",
-            path=source,
-        )
-    return Listing(items, ignored=len(files) - len(items))
+    folder = annotation_folder(annotations) if annotations is not None else storage.join(files.root, "meta")
+    listed = _read(storage.join(folder, "esc50.csv"))
+
+    def match(file: StoredFile) -> Match | None:
+        facts = listed.get(file_name(file.uri))
+        return Match(file_stem(file.uri), facts) if facts is not None else None
+
+    names = [file_stem(name) for name in listed]
+    return make_listing(files, "esc50", match, names, "none of the files of esc50.csv is there")
 
 
-def _read_csv(path: str) -> dict[str, dict[str, str]]:
-    reader = csv.DictReader(annotation_text(path).splitlines())
-    missing = _COLUMNS - set(reader.fieldnames or ())
-    if missing:
-        raise CallError(
-            f"'{path}' lacks the columns {', '.join(sorted(missing))}", code="bad_annotations", path=path
+def _read(path: str) -> dict[str, Facts]:
+    """File name -> what the csv says of it."""
+    return {
+        row["filename"]: Facts(
+            row["category"],
+            row["src_file"],
+            {"esc50/fold": row["fold"], "esc50/esc10": row["esc10"].lower()},
         )
-    return {row["filename"]: row for row in reader}
+        for row in csv_records(path, annotation_text(path), _COLUMNS)
+    }

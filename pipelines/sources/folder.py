@@ -1,32 +1,33 @@
-"""A folder of media files that belongs to no known data set."""
+"""Media files that belong to no known data set."""
 
 from __future__ import annotations
 
 import hashlib
 
 from chronav import storage
+from chronav.errors import CallError
 from chronav.storage import StoredFile
-from pipelines.sources.base import Listing, SourceItem, file_name, media_files
+from pipelines.sources.base import Listing, file_name
+from pipelines.sources.files import SourceFiles
+from pipelines.sources.layout import Match, make_listing
 
 
-def list_folder(source: str, outside: tuple[str, ...] = ()) -> Listing:
-    """Every visible file below `source`; ids are `<folder name>/<path below it>`.
+def list_folder(files: SourceFiles, annotations: str | None) -> Listing:
+    """Every file of the source; ids are `<root's name>/<path below it>`.
 
-    Spare ids tell folders of the same name apart: `<folder name>~<hash of its path>/<path below it>`.
+    A file of a table of uris that is not below the table's folder is called after its own folder.
+    Spare ids tell folders of the same name apart: `<root's name>~<hash of its path>/<path below it>`.
+    Raises `CallError` when annotations are given, for there are none.
     """
-    root = storage.absolute(source)
+    if annotations is not None:
+        raise CallError("dataset 'folder' has no annotations", code="bad_value", key="annotations")
+    return make_listing(files, "folder", lambda file: _match(file, files.root))
+
+
+def _match(file: StoredFile, root: str) -> Match:
+    below = file.uri.removeprefix(root.rstrip("/") + "/")
+    if below == file.uri:
+        root, below = storage.parent(file.uri), file_name(file.uri)
     name = file_name(root)
-    spare_name = f"{name}~{hashlib.sha1(root.encode(), usedforsecurity=False).hexdigest()[:8]}"
-    return Listing([_item(file, root, name, spare_name) for file in media_files(source, outside)])
-
-
-def _item(file: StoredFile, root: str, name: str, spare_name: str) -> SourceItem:
-    below = file.uri.removeprefix(root + "/")
-    return SourceItem(
-        uri=file.uri,
-        size=file.size,
-        mtime=file.mtime,
-        video_id=f"{name}/{below}",
-        dataset="folder",
-        spare_id=f"{spare_name}/{below}",
-    )
+    digest = hashlib.sha1(root.encode(), usedforsecurity=False).hexdigest()
+    return Match(f"{name}/{below}", spare_id=f"{name}~{digest[:8]}/{below}")

@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 
 from chronav import storage
-from chronav.errors import CallError
-from pipelines.sources.base import (
-    Listing,
-    SourceItem,
-    annotation_folder,
-    annotation_text,
-    file_stem,
-    media_files,
-)
+from chronav.storage import StoredFile
+from pipelines.sources.annotations import annotation_folder, annotation_text
+from pipelines.sources.base import Listing, file_stem
+from pipelines.sources.files import SourceFiles
+from pipelines.sources.layout import Facts, Match, make_listing
 
 SPLITS = (1, 2, 3)
 _NAME = re.compile(r"v_(?P<label>\w+)_g(?P<group>\d+)_c\d+")
@@ -21,43 +17,29 @@ _NAME = re.compile(r"v_(?P<label>\w+)_g(?P<group>\d+)_c\d+")
 _CLASS_NAMES = {"HandStandPushups": "HandstandPushups"}
 
 
-def list_ucf101(
-    source: str, annotations: str | None, outside: tuple[str, ...] = (), name: str = "ucf101"
-) -> Listing:
-    """The files named `v_<Class>_gXX_cYY.*`, at any depth below `source`.
+def list_ucf101(files: SourceFiles, annotations: str | None, name: str = "ucf101") -> Listing:
+    """The files named `v_<Class>_gXX_cYY.*`, at any depth.
 
     `name`: of the data set, where another one (chronav's generated world) is laid out in the same way.
     The id is the file's stem; the group is `<Class>_gXX`, for XX counts anew in every class.
     Raises `CallError` when no file is named so, or an official list is missing from `annotations`.
     """
     splits = read_splits(annotations, name) if annotations is not None else {}
-    files = media_files(source, outside)
-    items = []
-    for file in files:
+
+    def match(file: StoredFile) -> Match | None:
         stem = file_stem(file.uri)
-        match = _NAME.fullmatch(stem)
-        if match is None:
-            continue
-        label = _CLASS_NAMES.get(match["label"], match["label"])
-        items.append(
-            SourceItem(
-                uri=file.uri,
-                size=file.size,
-                mtime=file.mtime,
-                video_id=stem,
-                dataset=name,
-                label=label,
-                group=f"{label}_g{match['group']}",
-                splits=splits.get(stem, {}),
-            )
-        )
-    if not items:
-        raise CallError(
-            f"'{source}' is not laid out as ucf101: no file is named v_<Class>_gXX_cYY",
-            code="bad_layout",
-            path=source,
-        )
-    return Listing(items, ignored=len(files) - len(items))
+        parts = _NAME.fullmatch(stem)
+        if parts is None:
+            return None
+        label = _CLASS_NAMES.get(parts["label"], parts["label"])
+        return Match(stem, Facts(label, f"{label}_g{parts['group']}", splits.get(stem, {})))
+
+    return make_listing(files, name, match, splits, "no file is named v_<Class>_gXX_cYY")
+
+
+def list_world(files: SourceFiles, annotations: str | None) -> Listing:
+    """chronav's generated world, which has the layout of UCF101."""
+    return list_ucf101(files, annotations, "world")
 
 
 def read_splits(annotations: str, name: str = "ucf101") -> dict[str, dict[str, str]]:

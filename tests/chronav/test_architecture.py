@@ -76,6 +76,7 @@ LIGHT = {
     "pipelines.schema": ("torch", "ray"),
     "pipelines.table": ("torch", "ray", "decord", "av"),
     "pipelines.job": ("torch",),
+    "pipelines.inspect": ("torch", "ray", "decord", "mlflow"),
     "deploy.submit": ("torch", "decord", "av", "pipelines", "trainer", "evaluation"),
 }
 

@@ -73,6 +73,7 @@ BAD_CALLS = {
         "--table U",
     ),
     "weight of no table": (["pretrain", "--table", "T=0.7", "--out", "O"], "missing_table", "/T'"),
+    "nothing to inspect": (["inspect", "T"], "missing_table", "'T'"),
     "missing folder": (["ingest", "none", "--table", "T"], None, "none"),
     "empty folder": (["ingest", "empty", "--table", "T"], None, "empty"),
 }

@@ -107,3 +107,71 @@ def test_arrow_reads_what_was_written(tmp_path: Path) -> None:
     assert fs.open_input_file(inner).read() == b"abc"
     fs, inner = storage.arrow_fs("s3://bucket/key?region=eu-west-1")
     assert (fs.type_name, inner) == ("s3", "bucket/key")
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "root"),
+    [
+        ("/a/b.mp4", False, "/a/b.mp4"),
+        ("/a/*/b.mp4", True, "/a"),
+        ("/a/b?/c/*", True, "/a"),
+        ("/*", True, "/"),
+        ("s3://b/k/**/[x].mp4", True, "s3://b/k"),
+    ],
+)
+def test_patterns(path: str, pattern: bool, root: str) -> None:
+    assert (storage.is_pattern(path), storage.pattern_root(path)) == (pattern, root)
+
+
+def test_a_relative_pattern_begins_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    storage.write_bytes("a/x.mp4", b"1")
+    assert storage.pattern_root("*/x.mp4") == str(tmp_path)
+    assert [file.uri for file in storage.list_matches("*/x.mp4")] == [f"{tmp_path}/a/x.mp4"]
+    assert storage.matcher("*/x.mp4")(f"{tmp_path}/a/x.mp4")
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_matches_are_sorted_files_without_hidden_ones(remote: bool, tmp_path: Path, bucket: str) -> None:
+    root = bucket.replace("://", ":///") if remote else str(tmp_path / ".cache")
+    for name in ("b/2.mp4", "a.mp4", "b/10.mp4", ".hidden.mp4", "b/.x/y.mp4", "b/d.mp4/x.txt", "a (1).mp4"):
+        storage.write_bytes(storage.join(root, name), b"12345")
+    files = list(storage.list_matches(storage.join(root, "**/*.mp4")))
+    names = ["a (1).mp4", "a.mp4", "b/10.mp4", "b/2.mp4"]
+    assert [file.uri for file in files] == [storage.join(root, name) for name in names]
+    assert {file.size for file in files} == {5}
+    matches = storage.matcher(storage.join(root, "b/*.mp4"))
+    assert [matches(file.uri) for file in files] == [False, False, True, True]
+    with pytest.raises(ValueError, match=r"\*\*"):
+        list(storage.list_matches(storage.join(root, "a**.mp4")))
+
+
+@pytest.mark.parametrize("remote", [False, True])
+@pytest.mark.parametrize("count", [3, 150])  # of a remote folder, a few are asked for one by one
+def test_files_by_name_are_as_their_folder_lists_them(
+    count: int, remote: bool, tmp_path: Path, bucket: str
+) -> None:
+    root = bucket.replace("://", ":///") if remote else str(tmp_path)
+    names = [f"{n:03d}.mp4" for n in range(count)]
+    for number, name in enumerate(names):
+        storage.write_bytes(storage.join(root, name), b"x" * number)
+    storage.write_bytes(storage.join(root, "folder", "x"), b"1")
+    listed = {file.uri: file for file in storage.list_files(root)}
+    wanted = [storage.join(root, name) for name in (*reversed(names), "gone", "000.mp4/x", "folder")]
+    found = storage.stat_files(wanted)
+    assert found == [*(listed[uri] for uri in wanted[:count]), None, None, None]
+    assert storage.stat_files([]) == []
+
+
+def test_files_of_a_remote_folder_that_is_not_there(bucket: str) -> None:
+    assert storage.stat_files([f"{bucket}/{number}" for number in range(150)]) == [None] * 150
+
+
+def test_local_and_remote_files_by_name_at_once(tmp_path: Path, bucket: str) -> None:
+    paths = [f"{bucket}/a", str(tmp_path / "b"), f"{bucket}/gone"]
+    for path in paths[:2]:
+        storage.write_bytes(path, b"12")
+    sizes = [file and file.size for file in storage.stat_files(paths)]
+    assert sizes == [2, 2, None]

@@ -5,20 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from evaluation.svg import Series, axis, interval_strip, line_chart, smoothed
-
-
-@pytest.mark.parametrize(
-    ("low", "high"),
-    [(0.0, 1.0), (0.31, 0.35), (-3.0, 14.2), (1e-4, 9e-4), (5.0, 5.0), (0.0, 0.0), (98.0, 1040.0)],
-)
-def test_axis_holds_the_values_on_round_ticks(low: float, high: float) -> None:
-    first, last, ticks = axis(low, high)
-    assert first <= low <= high <= last
-    assert first < last
-    assert 2 <= len(ticks) <= 6
-    assert ticks == sorted(ticks)
-    assert all(len(f"{tick:g}".lstrip("-0.")) <= 4 for tick in ticks)
+from evaluation.svg import Series, interval_strip, line_chart, smoothed
 
 
 def test_lines_run_from_left_to_right_and_up_is_more() -> None:
