@@ -246,8 +246,11 @@ def _ingest_summary(o: Mapping[str, Any]) -> str:
         lines.append(f"{o['remaining']} new files are left: run it again to go on")
     if o.get("compacted", {}).get("files"):
         lines.append(f"{o['compacted']['files']} small data files merged into {o['compacted']['into']}")
-    if "vacuumed" in o:
-        lines.append(f"{o['vacuumed']['files']} files of killed runs deleted, {o['vacuumed']['bytes']} bytes")
+    for name, what in (("to_vacuum", "to delete"), ("vacuumed", "deleted")):
+        if name in o:
+            lines.append(f"{o[name]['files']} files of killed runs {what}, {o[name]['bytes']} bytes")
+    if "to_compact" in o:
+        lines.append(f"{o['to_compact']} small data files to merge")
     return "\n".join(lines)
 
 

@@ -94,6 +94,7 @@ class Batches:
         config_hash = self.table.config.content_hash()
         for some in _pieces(list(messages)):
             rows = [ledgers.duplicate_row(self._items[uri], messages[uri], config_hash) for uri in some]
+            self.reasons.update(row["reason"] for row in rows)
             self._commit(Batch(uuid.uuid4().hex, rows=rows), set(some))
 
     def _commit(self, batch: Batch, uris: set[str]) -> None:

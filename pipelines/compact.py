@@ -23,14 +23,17 @@ def choose(parts: Iterable[Part], all_small: bool) -> list[list[Part]]:
 
     Without `all_small` the last files stay as they are until they would make a file that is not small.
     """
-    groups: list[list[Part]] = [[]]
+    groups: list[list[Part]] = []
+    size = _ENOUGH_BYTES  # of the last group
     for part in parts:
         if part.size >= SMALL_BYTES:
             continue
-        if _bytes(groups[-1]) >= _ENOUGH_BYTES:
+        if size >= _ENOUGH_BYTES:
             groups.append([])
+            size = 0
         groups[-1].append(part)
-    if _bytes(groups[-1]) < SMALL_BYTES and not all_small:
+        size += part.size
+    if groups and size < SMALL_BYTES and not all_small:
         groups.pop()
     return [group for group in groups if len(group) > 1]
 
@@ -77,7 +80,3 @@ def commit_merged(table: ClipTable, answer: Mapping[str, str]) -> bool:
     except _Gone:
         return False
     return True
-
-
-def _bytes(group: Iterable[Part]) -> int:
-    return sum(part.size for part in group)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
+from deltalake.exceptions import DeltaError
+
 from chronav import storage
 from chronav.cluster import connected
+from chronav.errors import JobError
 from chronav.outcome import Outcome
 from chronav.progress import say
 from chronav.tracking import Run
@@ -22,6 +26,7 @@ from pipelines.options import Options
 from pipelines.plan import Plan, State, compare
 from pipelines.preview import counts, missing, preview
 from pipelines.rebuild import open_stage, promote, tidy
+from pipelines.result import one_line
 from pipelines.schema import ledger_path
 from pipelines.sources import Listing, list_source
 from pipelines.table import table_exists
@@ -52,7 +57,7 @@ def ingest(
     listing = listed()
     if options.dry_run:
         return preview(listing, root, table, config, options) | {"seconds": time.monotonic() - begun}
-    with Lease(table) as lease:
+    with _storage_errors(table), Lease(table) as lease:
         if lease.waited:
             listing = listed()
         main, target = _open(table, config, options.rebuild)
@@ -76,6 +81,16 @@ def ingest(
             raise
         run.finish()
     return outcome
+
+
+@contextmanager
+def _storage_errors(table: str) -> Iterator[None]:
+    """What a full disk or a store out of reach raises, as one line."""
+    try:
+        yield
+    except (OSError, DeltaError) as error:
+        message = f"ingest into '{table}' stopped: {one_line(error)}"
+        raise JobError(message, code="storage", path=table) from error
 
 
 def _open(table: str, config: IngestConfig, rebuild: bool) -> tuple[ClipTable, ClipTable]:

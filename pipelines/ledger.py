@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +49,13 @@ def read_known(ledger: DeltaTable) -> dict[str, Known]:
     columns = ("source_uri", "size", "mtime", "source_sha256", "video_id", "status", "reason", "clips")
     table = read_meta(ledger, columns)
     values = [table[name].to_pylist() for name in columns]
-    return {uri: Known(*rest) for uri, *rest in zip(*values, strict=True)}
+    known = {}
+    for uri, size, mtime, sha256, video_id, status, reason, clips in zip(*values, strict=True):
+        # One string for all files of a status: a row is what an ingest remembers of each of millions.
+        known[uri] = Known(
+            size, mtime, sha256, video_id, sys.intern(status), reason and sys.intern(reason), clips
+        )
+    return known
 
 
 def ledger_row(item: SourceItem, result: FileResult, config_hash: str) -> LedgerRow:

@@ -72,13 +72,13 @@ class PartWriter:
         self._silent += table["audio_valid_end_s"].null_count
         ends = pc.min_max(table["source_uri"]).as_py()
         self._uris |= {uri for uri in ends.values() if uri is not None}
-        for index in range(len(table)):
-            row = table.slice(index, 1)
-            # A row group is only larger than it should be where one row is.
-            if self._pending_bytes + row.nbytes > ROW_GROUP_BYTES:
+        fits = self._pending_bytes + table.nbytes <= ROW_GROUP_BYTES
+        # A row group is only larger than it should be where one row is.
+        for rows in [table] if fits else (table.slice(index, 1) for index in range(len(table))):
+            if self._pending_bytes + rows.nbytes > ROW_GROUP_BYTES:
                 self._flush()
-            self._pending.append(row)
-            self._pending_bytes += row.nbytes
+            self._pending.append(rows)
+            self._pending_bytes += rows.nbytes
 
     def _flush(self) -> None:
         if not self._pending:

@@ -195,6 +195,25 @@ ingest({media!r}, {table!r}, IngestConfig(fps=8.0, files_per_task=1, files_per_c
 """
 
 
+def start(script: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_two_processes_at_once(tmp_path: Path, fake_media: Callable) -> None:
+    for index in range(6):
+        fake_media(tmp_path / "media" / f"{index:02d}")
+    media, table = str(tmp_path / "media"), str(tmp_path / "t")
+    script = KILLED.format(root=str(ROOT), here=str(Path(__file__).parent), media=media, table=table)
+    children = [start(script), start(script)]
+    ends = [child.communicate() for child in children]
+    assert [child.returncode for child in children] == [0, 0]
+    decoded = sorted(out.count("file") for out, _ in ends)
+    assert decoded == [0, 6], "the one that waited finds all done"
+    assert len(content(table)) == len(ledger(table)) == 6
+
+
 def test_a_process_that_is_really_killed(tmp_path: Path, fake_media: Callable, no_ray: None) -> None:
     for index in range(12):
         fake_media(tmp_path / "media" / f"{index:02d}", 1 + index % 3)
@@ -203,7 +222,7 @@ def test_a_process_that_is_really_killed(tmp_path: Path, fake_media: Callable, n
     expected = content(undisturbed)
     script = KILLED.format(root=str(ROOT), here=str(Path(__file__).parent), media=media, table=table)
     for files in (1, 4, 5):
-        child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        child = start(script)
         assert child.stdout is not None
         for _ in range(files):
             assert child.stdout.readline() == "file\n"

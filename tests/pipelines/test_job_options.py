@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from chronav.errors import CallError, JobError
-from pipelines import execute, job, lease
+from pipelines import compact, execute, job, lease
+from pipelines import ledger as ledgers
 from pipelines.config import IngestConfig
 from pipelines.job import ingest
 from pipelines.options import Options
@@ -250,6 +251,14 @@ def test_compaction_keeps_every_row(source: Path, table: str) -> None:
     assert clips(table) == {clip: frames for clip, frames in before.items() if clip != "b:0"}
 
 
+def test_a_large_job_ends_with_large_files(source: Path, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = run(source, f"{table}.small")
+    assert small["compacted"] == {"files": 0, "into": 0}
+    monkeypatch.setattr(compact, "SMALL_BYTES", 10_000)  # one of the two parts is smaller, both are not
+    assert run(source, table)["compacted"] == {"files": 2, "into": 1}
+    assert clips(table) == clips(f"{table}.small")
+
+
 def test_a_ledger_or_table_that_was_deleted_is_made_good(source: Path, table: str, tmp_path: Path) -> None:
     run(source, table)
     before = clips(table)
@@ -305,3 +314,15 @@ def test_of_two_ingests_that_both_write_the_second_fails_clearly(
     assert len(clips(table)) == 5
     assert len(ledger(table)) == 5
     assert run(source, table)["decoded"] == 0
+
+
+def test_a_store_that_fails_ends_the_job_with_one_line(
+    source: Path, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ledgers, "write_deltalake", full)
+    with pytest.raises(JobError, match="stopped: No space left on device") as error:
+        run(source, table)
+    assert (error.value.code, error.value.path) == ("storage", table)
