@@ -48,6 +48,24 @@ def ingest(
         ),
     ] = "folder",
     annotations: Annotations = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="drop what the table has of files that are gone from the source")
+    ] = False,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option(help="decode again the files that are: failed, rejected, or a reason code; repeatable"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say file by file what would be done and why, and do nothing")
+    ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="replace all content of the table, also with another config")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(help="new files to take in this call, at most")] = None,
+    compact: Annotated[bool, typer.Option("--compact", help="merge small data files of the table")] = False,
+    vacuum: Annotated[
+        bool, typer.Option("--vacuum", help="delete data files of killed runs, a day old or more")
+    ] = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,7 +73,16 @@ def ingest(
 
     def job() -> Outcome:
         settings = build(load("pipelines.config").IngestConfig, config, overrides or ())
-        return load("pipelines.job").ingest(source, table, settings, dataset, annotations)
+        options = load("pipelines.options").Options(
+            prune=prune,
+            retry=frozenset(retry or ()),
+            dry_run=dry_run,
+            rebuild=rebuild,
+            limit=limit,
+            compact=compact,
+            vacuum=vacuum,
+        )
+        return load("pipelines.job").ingest(source, table, settings, dataset, annotations, options)
 
     _finish(job, _ingest_summary, as_json)
 
@@ -235,19 +262,28 @@ def _finish(
 
 def _ingest_summary(o: Mapping[str, Any]) -> str:
     reasons = ", ".join(f"{code} {count}" for code, count in o["reasons"].items())
-    return (
-        f"{o['files']} files: {o['new']} new, {o['changed']} changed, {o['unchanged']} unchanged, "
-        f"{o['removed']} removed; {o['decoded']} decoded in {o['seconds']:.1f} s\n"
+    done = f"{o['to_decode']} to decode" if o.get("dry_run") else f"{o['decoded']} decoded"
+    lines = [f"{a['action']:<8} {a['uri']}: {a['reason']}" for a in o.get("actions", ())]
+    lines += [
+        f"{o['files']} files: {o['new']} new, {o['changed']} changed, {o['retried']} retried, "
+        f"{o['unchanged']} unchanged, {o['removed']} removed; {done} in {o['seconds']:.1f} s",
         f"ledger: {o['ok']} ok, {o['rejected']} rejected, {o['failed']} failed"
-        + (f" ({reasons})" if reasons else "")
-        + f"\ntable {o['table']} version {o['table_version']}: {o['segments']} segments, "
-        f"{o['segments_with_sound']} with sound"
-        + (
-            f"\n{o['missing']} files are named but not there (missing.txt in the MLflow run)"
-            if o["missing"]
-            else ""
-        )
-    )
+        + (f" ({reasons})" if reasons else ""),
+        f"table {o['table']} version {o['table_version']}: {o['segments']} segments, "
+        f"{o['segments_with_sound']} with sound",
+    ]
+    if o["missing"]:
+        lines.append(f"{o['missing']} files are named but not there (missing.txt in the MLflow run)")
+    if o["remaining"]:
+        lines.append(f"{o['remaining']} new files are left: run it again to go on")
+    if o.get("compacted", {}).get("files"):
+        lines.append(f"{o['compacted']['files']} small data files merged into {o['compacted']['into']}")
+    for name, what in (("to_vacuum", "to delete"), ("vacuumed", "deleted")):
+        if name in o:
+            lines.append(f"{o[name]['files']} files of killed runs {what}, {o[name]['bytes']} bytes")
+    if "to_compact" in o:
+        lines.append(f"{o['to_compact']} small data files to merge")
+    return "\n".join(lines)
 
 
 def _inspect_summary(o: Mapping[str, Any]) -> str:

@@ -20,6 +20,22 @@ def format_seconds(seconds: float) -> str:
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else text
 
 
+class Rate:
+    """How much of something is done a second, from its first result on: start-up is no part of it."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, float] | None = None
+
+    def of(self, done: float) -> float | None:
+        """The rate now that `done` in all are finished; None until there is one."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (done, now) if done > 0 else None
+            return None
+        first, since = self._first
+        return (done - first) / max(now - since, 1e-9) if done > first else None
+
+
 class Bar:
     """A progress bar: `with Bar("ingest", total=131, unit="files") as bar: bar.update(done)`."""
 
@@ -28,7 +44,7 @@ class Bar:
         self._start = time.monotonic()
         self._last_line = self._start
         self._ended = False
-        self._first_done: tuple[int, float] | None = None
+        self._rate = Rate()
         self._rich: Progress | None = None
         console = Console(stderr=True)
         if console.is_terminal:
@@ -57,21 +73,17 @@ class Bar:
     def update(self, done: int, note: str = "") -> None:
         """Show that `done` of the total are finished."""
         now = time.monotonic()
-        if self._first_done is None and done > 0:
-            self._first_done = (done, now)
-        note = ", ".join(part for part in (note, self._left(done, now)) if part)
+        note = ", ".join(part for part in (note, self._left(done)) if part)
         if self._rich:
             self._rich.update(self._task, completed=done, note=note)
         elif not self._ended and (now - self._last_line >= _PLAIN_EVERY_S or done >= self.total):
             self._last_line, self._ended = now, done >= self.total
             print(f"{self.name}: {done}/{self.total} {self.unit}  {note}", file=sys.stderr, flush=True)
 
-    def _left(self, done: int, now: float) -> str:
-        # The rate is measured from the first result on: start-up is no part of it.
-        if self._first_done is None or done <= self._first_done[0]:
+    def _left(self, done: int) -> str:
+        rate = self._rate.of(done)
+        if rate is None:
             return ""
-        first, since = self._first_done
-        rate = (done - first) / max(now - since, 1e-9)
         if done >= self.total:
             return f"{rate:.1f} {self.unit}/s"
         return f"{rate:.1f} {self.unit}/s, {format_seconds((self.total - done) / rate)} left"

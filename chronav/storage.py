@@ -5,6 +5,7 @@ Both are loaded when a path is first used: the networks and their config work on
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import os
@@ -121,6 +122,31 @@ def write_bytes(path: str, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def create_bytes(path: str, data: bytes) -> bool:
+    """Write a file where there is none; False, and nothing written, where there is one.
+
+    One step on local disks and where the store has conditional writes (S3, GCS).
+    """
+    fs, inner = _fs(path)
+    try:
+        if is_url(path):
+            fs.pipe_file(inner, data, mode="create")
+        else:
+            make_dirs(parent(path))
+            with open(inner, "xb") as file:
+                file.write(data)
+    except FileExistsError:
+        return False
+    return True
+
+
+def remove(path: str) -> None:
+    """Delete a file, or a folder with all that is in it; nothing happens where there is none."""
+    fs, inner = _fs(path)
+    with contextlib.suppress(FileNotFoundError):
+        fs.rm(inner, recursive=True)
 
 
 def list_files(root: str) -> Iterator[StoredFile]:

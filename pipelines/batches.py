@@ -4,43 +4,47 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pipelines import ledger as ledgers
 from pipelines.commit import Batch, ClipTable
-from pipelines.task import Done
+from pipelines.plan import Plan, State
+from pipelines.sources.base import SourceItem
+
+if TYPE_CHECKING:
+    from pipelines.task import Done
+
+_FILES_A_COMMIT = 1024  # of those that nothing is decoded for
 
 
 class Batches:
-    """Commits the batches of one ingest to `table`.
+    """Commits the batches of one ingest to `table`; `state` is what the table held before."""
 
-    `known`: the ledger as it was before; `present`: the files that had clips then.
-    """
-
-    def __init__(
-        self,
-        table: ClipTable,
-        plan: ledgers.Plan,
-        known: Mapping[str, ledgers.Known],
-        present: Collection[str],
-        run_id: str,
-    ) -> None:
+    def __init__(self, table: ClipTable, plan: Plan, state: State, run_id: str) -> None:
         self.table = table
-        self.decoded = 0
-        self._known = known
-        self._run_id = run_id
-        self._present = set(present)
+        self.decoded = self.touched = 0
+        self.media_s = 0.0
+        self.reasons: Counter[str] = Counter()
+        self.run_id = run_id
+        self._known = state.known
+        self._present = set(state.owners.values())
         self._twins = plan.twins
-        self._items = {item.uri: item for item in (*plan.new, *plan.changed)}
+        self._items = {item.uri: item for item in plan.items}
         self._waiting: Counter[str] = Counter()
         self._open: dict[str, Batch] = {}
-        self._same: list[str] = []
-        self._reject({uri: self._taken(uri, of) for uri, of in plan.duplicates.items()})
+        self._same: list[SourceItem] = []
+        self._copies: dict[str, str] = {}
 
-    @property
-    def touched(self) -> int:
-        """How many files had another time but the same content."""
-        return sum(uri not in self._twins for uri in self._same)
+    def prune(self, uris: Sequence[str]) -> None:
+        """Drop the clips and ledger rows of files."""
+        for some in _pieces(sorted(uris)):  # neighbours share parts
+            self._commit(Batch(uuid.uuid4().hex, dropped=list(some)), set(some))
+
+    def reject(self, duplicates: Mapping[str, str]) -> None:
+        """Note files that are not opened, for another one has their id: uri -> uri of that one."""
+        ids = {uri: self._items[uri].video_id for uri in duplicates}
+        self._reject({uri: f"the id {ids[uri]} belongs to {of}" for uri, of in duplicates.items()})
 
     def expect(self, tasks: Sequence[Mapping[str, str]]) -> None:
         """Say which tasks there will be."""
@@ -51,30 +55,52 @@ class Batches:
         batch = self._open.setdefault(done.batch_id, Batch(done.batch_id))
         batch.rows += done.rows
         batch.parts += [done.part] if done.part else []
-        self._same += done.touched
         self.decoded += done.decoded
+        self.media_s += done.media_s
+        self.reasons.update(row["reason"] for row in done.rows if row["reason"] is not None)
+        self._take_same(done.touched)
         self._waiting[done.batch_id] -= 1
         if self._waiting[done.batch_id] == 0:
-            self._commit(self._open.pop(done.batch_id))
+            del self._waiting[done.batch_id]
+            batch = self._open.pop(done.batch_id)
+            if batch.rows:  # else every file had only been touched
+                self._commit(batch, {row["source_uri"] for row in batch.rows})
 
     def finish(self) -> None:
-        """Note the new times of files whose content had not changed, and which files are copies."""
-        touched = {uri: self._items[uri] for uri in self._same if uri not in self._twins}
-        ledgers.touch(self.table.ledger, touched)
-        copies = [uri for uri in self._same if uri in self._twins]
-        self._reject({uri: f"a copy of {self._twins[uri]}" for uri in copies})
+        """Commit what waits for more of its kind."""
+        self._touch()
+        self._reject(self._copies)
+        self._copies = {}
 
-    def _taken(self, uri: str, of: str) -> str:
-        return f"the id {self._items[uri].video_id} belongs to {of}"
+    def _take_same(self, uris: Iterable[str]) -> None:
+        """Files whose content is as known: that of the file itself, or of the one whose id they share."""
+        for uri in uris:
+            if uri in self._twins:
+                self._copies[uri] = f"a copy of {self._twins[uri]}"
+            else:
+                self._same.append(self._items[uri])
+        if len(self._same) + len(self._copies) >= _FILES_A_COMMIT:
+            self.finish()
+
+    def _touch(self) -> None:
+        """Note the new times of files whose content had not changed."""
+        if self._same:
+            ledgers.touch(self.table.ledger, self._same)
+        self.touched += len(self._same)
+        self._same = []
 
     def _reject(self, messages: Mapping[str, str]) -> None:
         """Note duplicates: uri -> why it is one."""
         config_hash = self.table.config.content_hash()
-        rows = [ledgers.duplicate_row(self._items[uri], text, config_hash) for uri, text in messages.items()]
-        self._commit(Batch(uuid.uuid4().hex, rows=rows))
+        for some in _pieces(list(messages)):
+            rows = [ledgers.duplicate_row(self._items[uri], messages[uri], config_hash) for uri in some]
+            self.reasons.update(row["reason"] for row in rows)
+            self._commit(Batch(uuid.uuid4().hex, rows=rows), set(some))
 
-    def _commit(self, batch: Batch) -> None:
-        if not batch.rows:
-            return  # no duplicates, or every file had only been touched
-        uris = {row["source_uri"] for row in batch.rows}
-        self.table.commit(batch, uris & self._present, uris.isdisjoint(self._known), self._run_id)
+    def _commit(self, batch: Batch, uris: set[str]) -> None:
+        self.table.commit(batch, uris & self._present, uris.isdisjoint(self._known), self.run_id)
+
+
+def _pieces(uris: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(uris), _FILES_A_COMMIT):
+        yield uris[start : start + _FILES_A_COMMIT]

@@ -1,62 +1,58 @@
-"""Committing batches to the clip table and then to its ledger, and catching up after a kill between the two."""
+"""Committing batches to the clip table and then to its ledger."""
 
 from __future__ import annotations
 
 import datetime
 import json
-import time
-from dataclasses import dataclass, field
+from collections.abc import Collection
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
-from deltalake.transaction import AddAction, RemoveAction
 
 from chronav import storage
 from chronav.errors import CallError
 from pipelines import ledger as ledgers
+from pipelines import transaction
 from pipelines.config import IngestConfig
+from pipelines.plan import State
+from pipelines.recovery import Batch, Entry, pending, state_of
 from pipelines.result import one_line
+from pipelines.rewrite import without
 from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, ledger_path
-from pipelines.table import open_table, read_meta, table_exists
-from pipelines.writer import Part, PartWriter
+from pipelines.table import config_key, open_table, read_meta, stored_config, table_exists
 
-_CONFIG_KEY = "chronav.ingest_config"
-_HISTORY = 100  # commits looked through for the last batch: maintenance may have come after it
+__all__ = ["Batch", "ClipTable", "check_table", "count_segments"]
 
 
-@dataclass
-class Batch:
-    """Files that are committed together: the parts that hold their clips, and their ledger rows."""
-
-    batch_id: str
-    parts: list[Part] = field(default_factory=list)
-    rows: list[ledgers.LedgerRow] = field(default_factory=list)
-
-
-def check_table(table: str, config: IngestConfig) -> None:
+def check_table(table: str, config: IngestConfig, rebuild: bool = False) -> None:
     """Raise `CallError` when a file is where `table` or its ledger belongs, or `table` has another config.
 
-    Another config is one with other content keys.
+    Another config is one with other content keys; a `rebuild` may have one.
     """
     for path in (table, ledger_path(table)):
         if storage.is_file(path):
             raise CallError(f"'{path}' is a file, no clip table", code="bad_table", path=path)
     if not table_exists(table):
         return
-    stored = open_table(table).metadata().configuration.get(_CONFIG_KEY)
-    if stored is None:
+    opened = open_table(table)
+    before, now = stored_config(opened), config.content()
+    if before is None:
         raise CallError(f"'{table}' is a Delta table, but no clip table", code="bad_table", path=table)
-    before, now = json.loads(stored), config.content()
     differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-    if differing:
+    if differing and not rebuild:
         details = ", ".join(f"{key} ({before.get(key)} there, {now.get(key)} asked)" for key in differing)
         raise CallError(
-            f"table '{table}' was made with another config: {details}",
+            f"table '{table}' was made with another config: {details}; --rebuild replaces its content",
             code="config_changed",
             key=",".join(differing),
+        )
+    columns = {column.name for column in opened.schema().fields}
+    if columns != set(CLIP_SCHEMA.names) and not rebuild:
+        raise CallError(
+            f"table '{table}' was made by another version, with other columns; --rebuild replaces its content",
+            code="schema_changed",
+            path=table,
         )
 
 
@@ -69,7 +65,7 @@ class ClipTable:
     def __init__(self, path: str, config: IngestConfig) -> None:
         self.path = storage.absolute(path)
         self.config = config
-        self.clips = self._open(self.path, CLIP_SCHEMA, {_CONFIG_KEY: json.dumps(config.content())})
+        self.clips = self._open(self.path, CLIP_SCHEMA, {config_key(0): json.dumps(config.content())})
         self.ledger = self._open(ledger_path(self.path), LEDGER_SCHEMA, {})
 
     @staticmethod
@@ -85,85 +81,47 @@ class ClipTable:
             message = f"cannot make table '{path}': {one_line(error)}"
             raise CallError(message, code="bad_table", path=path) from None
 
-    def owners(self) -> dict[str, str]:
-        """Of every video that has clips: its id -> the uri of its file."""
-        rows = read_meta(self.clips, ("video_id", "source_uri"))
-        return dict(zip(rows["video_id"].to_pylist(), rows["source_uri"].to_pylist(), strict=True))
+    def state(self) -> State:
+        """What both hold."""
+        return state_of(ledgers.read_known(self.ledger), self.clips)
 
-    def commit(self, batch: Batch, replaced: set[str], new: bool, run_id: str) -> None:
+    def commit(self, batch: Batch, replaced: Collection[str], new: bool, run_id: str) -> None:
         """Make a batch visible: its clips in place of those of the files `replaced`, then its ledger rows.
 
-        `new`: none of its files is in the ledger yet.
+        `new`: none of its files is in the ledger yet. Raises `JobError` when another ingest is at the table.
         """
-        at = datetime.datetime.now(datetime.UTC)
-        actions: list[AddAction | RemoveAction] = [_add(part) for part in batch.parts]
-        if replaced:
-            actions += self._without(replaced)
-        record = {
-            "batch_id": batch.batch_id,
-            "ledger": json.dumps(batch.rows),
-            "at": at.isoformat(),
-            "mlflow_run_id": run_id,
-        }
-        self.clips.create_write_transaction(
-            actions, "append", CLIP_SCHEMA, commit_properties=CommitProperties(custom_metadata=record)
-        )
-        self.clips.update_incremental()
-        ledgers.put(self.ledger, batch.rows, batch.batch_id, at, new)
 
-    def catch_up(self) -> int:
-        """Write the ledger rows of the last batch if a kill came before them; how many there were."""
-        last = next((entry for entry in self.clips.history(_HISTORY) if "batch_id" in entry), None)
-        if last is None:
-            return 0
-        known = read_meta(self.ledger, ("batch_id",))["batch_id"].to_pylist()
-        if last["batch_id"] in known:
-            return 0
-        rows = json.loads(last["ledger"])
-        at = datetime.datetime.fromisoformat(last["at"])
-        ledgers.put(self.ledger, rows, last["batch_id"], at, new=False)
-        return len(rows)
+        def actions() -> transaction.Actions:
+            added: transaction.Actions = [transaction.add(part) for part in batch.parts]
+            if replaced:
+                added += without(self.path, transaction.parts_of(self.clips), set(replaced))
+            return added
 
-    def _without(self, uris: set[str]) -> list[AddAction | RemoveAction]:
-        """Actions that take the rows of some source files out of the parts that hold them."""
-        actions: list[AddAction | RemoveAction] = []
-        files = self.clips.get_add_actions(flatten=True)
-        for name, size in zip(files["path"].to_pylist(), files["size_bytes"].to_pylist(), strict=True):
-            kept = self._rewrite(name, uris)
-            if kept is None:
-                continue
-            now = int(time.time() * 1000)
-            actions.append(
-                RemoveAction(
-                    path=name, size=size, deletion_timestamp=now, data_change=True, partition_values={}
-                )
-            )
-            actions += [_add(part) for part in kept]
-        return actions
+        # Even a batch without clips is a commit here: the order of these is what makes ingests take turns.
+        entry = self.entry(batch)
+        transaction.commit(self.clips, actions, entry.number, entry.record(run_id))
+        entry.write(self.ledger, new)
+        ledgers.merge_small_files(self.ledger)
 
-    def _rewrite(self, name: str, uris: set[str]) -> list[Part] | None:
-        """The part file `name` without some source files, row group by row group; None if it has none."""
-        fs, path = storage.arrow_fs(storage.join(self.path, name))
-        with pq.ParquetFile(path, filesystem=fs) as file:
-            held = file.read(columns=["source_uri"])["source_uri"].to_pylist()
-            if uris.isdisjoint(held):
-                return None
-            with PartWriter(self.path) as writer:
-                for index in range(file.num_row_groups):
-                    rows = file.read_row_group(index)
-                    gone = pc.is_in(rows["source_uri"], pa.array(sorted(uris)))
-                    rest = rows.filter(pc.invert(gone)).cast(CLIP_SCHEMA)
-                    if len(rest):
-                        writer.add_table(rest)
-        return [writer.part] if writer.part else []
+    def entry(self, batch: Batch) -> Entry:
+        """`batch` as the next one; its number is above that of any that either table has seen."""
+        number = 1 + max(transaction.batch_number(self.clips), transaction.batch_number(self.ledger))
+        return Entry(self.path, number, datetime.datetime.now(datetime.UTC), batch)
+
+    def catch_up(self) -> bool:
+        """Write the last batch to the ledger if a kill came before that; whether it was so."""
+        entry = pending(self.path, self.clips, self.ledger)
+        if entry is not None:
+            entry.write(self.ledger)
+        return entry is not None
 
 
-def count_segments(table: DeltaTable) -> dict[str, int]:
+def count_segments(clips: DeltaTable) -> dict[str, int]:
     """`segments` of a clip table, and `segments_with_sound`."""
-    column = read_meta(table, ("audio_valid_end_s",))["audio_valid_end_s"]
-    return {"segments": len(column), "segments_with_sound": len(column) - column.null_count}
-
-
-def _add(part: Part) -> AddAction:
-    stats = json.dumps({"numRecords": part.rows})
-    return AddAction(part.name, part.size, {}, int(time.time() * 1000), True, stats)
+    parts = transaction.parts_of(clips)
+    if all(part.silent is not None for part in parts):
+        rows, silent = sum(part.rows for part in parts), sum(part.silent or 0 for part in parts)
+    else:
+        column = read_meta(clips, ("audio_valid_end_s",))["audio_valid_end_s"]
+        rows, silent = len(column), column.null_count
+    return {"segments": rows, "segments_with_sound": rows - silent}

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
 
-from chronav.cluster import connected, quiet_ray_data
+from deltalake.exceptions import DeltaError
+
+from chronav.cluster import connected
 from chronav.errors import JobError
 from chronav.outcome import Outcome
-from chronav.progress import Bar
+from chronav.progress import say
 from chronav.tracking import Run
+from pipelines import compact, vacuum
 from pipelines import ledger as ledgers
 from pipelines.batches import Batches
 from pipelines.commit import ClipTable, check_table, count_segments
 from pipelines.config import IngestConfig
+from pipelines.lease import Lease
+from pipelines.options import Options
+from pipelines.plan import Plan, State, compare
+from pipelines.preview import counts, missing, preview
+from pipelines.rebuild import open_stage, promote, tidy
 from pipelines.result import one_line
 from pipelines.schema import ledger_path
 from pipelines.sources import Listing, list_source
-from pipelines.task import Done, make_tasks, read_done, run_task
-
-_TASKS_A_CPU = 4  # at least so many, where there are files enough, so that no core idles at the end
+from pipelines.table import table_exists
+from pipelines.transaction import parts_of
 
 
 def ingest(
@@ -30,94 +38,121 @@ def ingest(
     config: IngestConfig,
     dataset: str = "folder",
     annotations: str | None = None,
+    options: Options = Options(),
 ) -> Outcome:
     """Bring `table` up to date with `source`; returns the outcome that `--json` prints.
 
-    Files that the ledger knows unchanged are not opened. Raises `CallError` before anything is written,
-    `JobError` when the cluster fails; what was committed until then stays.
+    Files that the ledger knows unchanged are not opened, and no cluster is started when there is nothing to do.
+    Waits while another ingest writes the table. Raises `CallError` before anything is written, `JobError` when
+    the cluster fails or another ingest takes the table over; what was committed until then stays.
     """
     begun = time.monotonic()
-    listing = list_source(source, dataset, annotations, outside=(table, ledger_path(table)))
-    check_table(table, config)
-    clip_table = ClipTable(table, config)
-    clip_table.catch_up()
-    known = ledgers.read_known(clip_table.ledger)
-    owners = clip_table.owners()
-    plan = ledgers.compare(listing.items, known, owners, listing.lacks)
-    run = Run.start("ingest", name=f"ingest {dataset}", tags={"table": clip_table.path})
-    try:
-        run.params({**config.model_dump(), "source": source, "dataset": dataset})
-        if listing.missing:
-            run.text("missing.txt", "\n".join(listing.missing) + "\n")
-        batches = Batches(clip_table, plan, known, owners.values(), run.run_id)
-        if plan.todo:
-            _decode_all(plan, known, config, batches)
-        outcome = _outcome(listing, plan, batches)
-        outcome |= {"seconds": time.monotonic() - begun, "mlflow_run_id": run.run_id}
-        _log(run, outcome)
-    except BaseException as error:
-        run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-        raise
-    run.finish()
+
+    def listed() -> Listing:
+        check_table(table, config, options.rebuild)
+        return list_source(source, dataset, annotations, outside=(table, ledger_path(table)))
+
+    listing = listed()
+    if options.dry_run:
+        return preview(listing, table, config, options) | {"seconds": time.monotonic() - begun}
+    with _storage_errors(table), Lease(table) as lease:
+        if lease.waited:
+            listing = listed()
+        main, target = _open(table, config, options.rebuild)
+        if options.rebuild:
+            options = replace(options, prune=True)
+        state = target.state()
+        plan = compare(listing.items, state, listing.lacks, options)
+        run = Run.start("ingest", name=f"ingest {dataset}", tags={"table": main.path})
+        try:
+            run.params({**config.model_dump(), "source": source, "dataset": dataset})
+            if listing.missing:
+                run.text("missing.txt", "\n".join(listing.missing) + "\n")
+            outcome: Outcome = {**counts(listing, plan)}
+            if target is not main:
+                outcome["removed"] = len(missing(ledgers.read_known(main.ledger), listing))
+            batches = Batches(target, plan, state, run.run_id)
+            done = _write(main, batches, plan, state, options, lease)
+            outcome |= _table_counts(main, batches, outcome) | done
+            outcome |= {"seconds": time.monotonic() - begun, "mlflow_run_id": run.run_id}
+            _log(run, outcome)
+        except BaseException as error:
+            run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            raise
+        run.finish()
     return outcome
 
 
-def _decode_all(
-    plan: ledgers.Plan, known: Mapping[str, ledgers.Known], config: IngestConfig, batches: Batches
-) -> None:
-    """Decode what is new or changed on the cluster, and commit batch by batch."""
-    hashes = {uri: row.sha256 for uri, row in known.items()}
-    hashes |= {uri: hashes[of] for uri, of in plan.twins.items()}
-    reasons: Counter[str] = Counter()
-    files = 0
-    with connected(), Bar("ingest", len(plan.todo), "files") as bar:
-        tasks = make_tasks(
-            plan.todo, hashes, _files_per_task(len(plan.todo), config), config.files_per_commit
-        )
-        batches.expect(tasks)
-        for done in _run(tasks, batches.table.path, config):
-            batches.take(done)
-            files += len(done.rows) + len(done.touched)
-            reasons.update(row["reason"] for row in done.rows if row["reason"] is not None)
-            bar.update(files, ", ".join(f"{code} {count}" for code, count in sorted(reasons.items())))
-    batches.finish()
-
-
-def _files_per_task(files: int, config: IngestConfig) -> int:
-    import ray
-
-    cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
-    return max(1, min(config.files_per_task, math.ceil(files / (cpus * _TASKS_A_CPU))))
-
-
-def _run(tasks: list[dict[str, str]], table: str, config: IngestConfig) -> Iterator[Done]:
-    """Run the tasks with Ray Data; their answers as they come."""
-    import ray.data
-    from ray.exceptions import RayError
-
-    quiet_ray_data()
-    answers = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(
-        run_task, fn_kwargs={"table": table, "config": config}
-    )
+@contextmanager
+def _storage_errors(table: str) -> Iterator[None]:
+    """What a full disk or a store out of reach raises, as one line."""
     try:
-        for row in answers.iter_rows():
-            yield read_done(row)
-    except RayError as error:
-        raise JobError(f"ingest stopped: {one_line(error)}", code="ray", path=table) from error
+        yield
+    except (OSError, DeltaError) as error:
+        message = f"ingest into '{table}' stopped: {one_line(error)}"
+        raise JobError(message, code="storage", path=table) from error
 
 
-def _outcome(listing: Listing, plan: ledgers.Plan, batches: Batches) -> Outcome:
-    table = batches.table
-    touched = batches.touched
+def _open(table: str, config: IngestConfig, rebuild: bool) -> tuple[ClipTable, ClipTable]:
+    """The table, and the one that clips are written to: itself, or one aside for a rebuild."""
+    there = table_exists(table)
+    main = ClipTable(table, config)
+    if main.catch_up():
+        say(f"the ledger of '{table}' lacked the last batch of a killed ingest: made good")
+    if tidy(main):
+        say(f"the killed rebuild of '{table}' had put its content in place: this call goes on from there")
+        rebuild = False
+    if not (there and rebuild):
+        return main, main
+    stage = open_stage(main)
+    stage.catch_up()
+    return main, stage
+
+
+def _write(
+    main: ClipTable, batches: Batches, plan: Plan, state: State, options: Options, lease: Lease
+) -> dict[str, Any]:
+    """Do what the plan and the options say; what was done beside decoding."""
+    target = batches.table
+    done: dict[str, Any] = {"pruned": 0, "rebuilt": False}
+    if options.prune:
+        batches.prune(plan.removed)
+        done["pruned"] = len(plan.removed)
+    batches.reject(plan.duplicates)
+    with connected() if plan.todo else nullcontext():
+        if plan.todo:
+            from pipelines.execute import decode_all  # decoders take a second to load
+
+            decode_all(plan, state, target.config, batches, lease)
+        if plan.todo or options.compact:
+            done["compacted"] = _compact(target, options.compact, lease)
+    if target is not main and not plan.remaining:
+        promote(target, main, batches.run_id)
+        done["rebuilt"] = True
+    if options.vacuum:
+        orphans = vacuum.orphans(main.path)
+        lease.check()
+        vacuum.delete(orphans)
+        done["vacuumed"] = vacuum.summary(orphans)
+    return done
+
+
+def _compact(table: ClipTable, all_small: bool, lease: Lease) -> dict[str, int]:
+    """Merge small data files: at the end of a large job those that make files of full size, else all."""
+    groups = compact.choose(parts_of(table.clips), all_small)
+    if groups:
+        from pipelines.execute import merge_all
+
+        merge_all(groups, table, lease)
+    return {"files": sum(map(len, groups)), "into": len(groups)}
+
+
+def _table_counts(table: ClipTable, batches: Batches, planned: Outcome) -> Outcome:
     return {
-        "files": len(listing.items),
-        "ignored": listing.ignored,
-        "missing": len(listing.missing),
-        "new": len(plan.new),
-        "changed": len(plan.changed) - touched,
-        "unchanged": plan.unchanged + touched,
-        "removed": len(plan.removed),
+        "changed": planned["changed"] - batches.touched,
+        "unchanged": planned["unchanged"] + batches.touched,
         "decoded": batches.decoded,
+        "media_seconds": batches.media_s,
         **ledgers.totals(table.ledger),
         **count_segments(table.clips),
         "table": table.path,
@@ -126,7 +161,7 @@ def _outcome(listing: Listing, plan: ledgers.Plan, batches: Batches) -> Outcome:
 
 
 def _log(run: Run, outcome: Outcome) -> None:
-    counts = {name: value for name, value in outcome.items() if isinstance(value, int | float)}
-    counts |= {f"reason.{code}": count for code, count in outcome["reasons"].items()}
-    run.metrics(counts)
+    values = {name: value for name, value in outcome.items() if isinstance(value, int | float)}
+    values |= {f"reason.{code}": count for code, count in outcome["reasons"].items()}
+    run.metrics(values)
     run.tags({"table_version": str(outcome["table_version"])})

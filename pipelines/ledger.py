@@ -1,111 +1,61 @@
-"""The ledger: what became of every source file, and what is new since."""
+"""The ledger: what became of every source file."""
 
 from __future__ import annotations
 
 import datetime
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError
 
 from pipelines.result import FileResult
 from pipelines.schema import LEDGER_SCHEMA, Reason, Status
 from pipelines.sources.base import SourceItem
 from pipelines.table import read_meta
+from pipelines.transaction import batch_number, properties, taken_over
 
 LedgerRow = dict[str, Any]
 
+_SMALL_FILES = 256  # of a ledger, from which on they are merged: each is a read at every start
+_SAME_FILE = "old.source_uri = new.source_uri"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What the ledger says of a file."""
 
     size: int
     mtime: float
     sha256: str | None
+    video_id: str | None = None
+    status: str = Status.OK.value
+    reason: str | None = None
+    clips: int = 0
 
 
-@dataclass
-class Plan:
-    """What an ingest has to do with the files of a source, each under the id that it goes by.
-
-    `duplicates`: files not to be opened, for another file has their id: uri -> uri of that one.
-    `twins`: files that are as large as the one that has their id, and duplicates if their content is the
-    same: uri -> uri of that one.
-    """
-
-    new: list[SourceItem] = field(default_factory=list)
-    changed: list[SourceItem] = field(default_factory=list)
-    unchanged: int = 0
-    removed: list[str] = field(default_factory=list)
-    duplicates: dict[str, str] = field(default_factory=dict)
-    twins: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def todo(self) -> list[SourceItem]:
-        """The files to open, in the source's order."""
-        opened = (item for item in (*self.new, *self.changed) if item.uri not in self.duplicates)
-        return sorted(opened, key=lambda item: item.uri)
+def known_row(row: Mapping[str, Any]) -> Known:
+    """A ledger row as what is remembered of it."""
+    names = ("size", "mtime", "source_sha256", "video_id", "status", "reason", "clips")
+    return Known(*(row[name] for name in names))
 
 
 def read_known(ledger: DeltaTable) -> dict[str, Known]:
     """The ledger's rows by source uri."""
-    columns = ("source_uri", "size", "mtime", "source_sha256")
-    values = [read_meta(ledger, columns)[name].to_pylist() for name in columns]
-    return {uri: Known(*rest) for uri, *rest in zip(*values, strict=True)}
-
-
-def compare(
-    items: Iterable[SourceItem],
-    known: Mapping[str, Known],
-    owners: Mapping[str, str],
-    lacks: Callable[[str], bool],
-) -> Plan:
-    """Hold a listing against the ledger; a file is unchanged if size and time are.
-
-    `owners`: video id -> uri of the file that its clips are from. No other file gets such an id.
-    `lacks`: tells which of the ledger's files are gone from this source. Its other rows come from other sources
-    of the same table and are left alone.
-    """
-    plan = Plan()
-    taken = dict(owners)
-    clashes: list[tuple[SourceItem, str]] = []
-    for item in items:
-        row = known.get(item.uri)
-        if row is not None and (row.size, row.mtime) == (item.size, item.mtime):
-            plan.unchanged += 1
-            continue
-        video_id = _claim(item, taken)
-        owner = taken.get(item.video_id, item.uri)
-        if video_id is None:
-            plan.duplicates[item.uri] = owner
-        elif owner != item.uri and video_id not in owners:
-            clashes.append((item, owner))
-        (plan.new if row is None else plan.changed).append(replace(item, video_id=video_id or item.video_id))
-    plan.twins = _twins(clashes, known, {item.uri for item in plan.changed})
-    plan.removed = [uri for uri in known if lacks(uri)]
-    return plan
-
-
-def _claim(item: SourceItem, taken: dict[str, str]) -> str | None:
-    """The id that a file goes by: the one that it has, else the first of its ids that is free, else None."""
-    ids = [video_id for video_id in (item.video_id, item.spare_id) if video_id is not None]
-    ids.sort(key=lambda video_id: taken.get(video_id) != item.uri)
-    return next((video_id for video_id in ids if taken.setdefault(video_id, item.uri) == item.uri), None)
-
-
-def _twins(
-    clashes: Iterable[tuple[SourceItem, str]], known: Mapping[str, Known], changed: set[str]
-) -> dict[str, str]:
-    """Which of the files that had to take their spare id may be copies of what the table holds."""
-    return {
-        item.uri: owner
-        for item, owner in clashes
-        if owner in known and owner not in changed and known[owner].size == item.size
-    }
+    columns = ("source_uri", "size", "mtime", "source_sha256", "video_id", "status", "reason", "clips")
+    table = read_meta(ledger, columns)
+    values = [table[name].to_pylist() for name in columns]
+    known = {}
+    for uri, size, mtime, sha256, video_id, status, reason, clips in zip(*values, strict=True):
+        # One string for all files of a status: a row is what an ingest remembers of each of millions.
+        known[uri] = Known(
+            size, mtime, sha256, video_id, sys.intern(status), reason and sys.intern(reason), clips
+        )
+    return known
 
 
 def ledger_row(item: SourceItem, result: FileResult, config_hash: str) -> LedgerRow:
@@ -131,39 +81,109 @@ def duplicate_row(item: SourceItem, message: str, config_hash: str) -> LedgerRow
     return ledger_row(item, result, config_hash)
 
 
-def put(ledger: DeltaTable, rows: list[LedgerRow], batch_id: str, at: datetime.datetime, new: bool) -> None:
-    """Write the rows of a batch in one commit; those of the same files are replaced unless all are `new`."""
+def put(
+    ledger: DeltaTable,
+    rows: Sequence[LedgerRow],
+    batch_id: str,
+    at: datetime.datetime,
+    new: bool,
+    number: int,
+) -> None:
+    """Write the rows of batch `number` in one commit; those of the same files are replaced unless all are `new`.
+
+    Nothing happens when the ledger has that batch already. Raises `JobError` when another ingest is at it.
+    """
     stamped = [row | {"batch_id": batch_id, "ingested_at": at} for row in rows]
     table = pa.Table.from_pylist(stamped, schema=LEDGER_SCHEMA)
-    if new:
-        write_deltalake(ledger, table, mode="append")
-    else:
-        _replace(ledger, table)
+
+    def write() -> None:
+        if new:
+            write_deltalake(ledger, table, mode="append", commit_properties=properties(number))
+        else:
+            merge = ledger.merge(
+                table,
+                _SAME_FILE,
+                source_alias="new",
+                target_alias="old",
+                commit_properties=properties(number),
+            )
+            merge.when_matched_update_all().when_not_matched_insert_all().execute()
+
+    _once(ledger, number, write)
 
 
-def touch(ledger: DeltaTable, touched: Mapping[str, SourceItem]) -> None:
+def drop(ledger: DeltaTable, uris: Sequence[str], number: int) -> None:
+    """Take files out of the ledger, as batch `number`; otherwise as `put`."""
+    gone = pa.table({"source_uri": pa.array(uris, pa.string())})
+
+    def write() -> None:
+        merge = ledger.merge(
+            gone, _SAME_FILE, source_alias="new", target_alias="old", commit_properties=properties(number)
+        )
+        merge.when_matched_delete().execute()
+
+    _once(ledger, number, write)
+
+
+def replace_all(ledger: DeltaTable, rows: pa.Table, number: int) -> None:
+    """Put `rows` in place of all that the ledger has, as batch `number`; otherwise as `put`."""
+
+    def write() -> None:
+        write_deltalake(
+            ledger,
+            rows.cast(LEDGER_SCHEMA),
+            mode="overwrite",
+            schema_mode="overwrite",
+            commit_properties=properties(number),
+        )
+
+    _once(ledger, number, write)
+
+
+def touch(ledger: DeltaTable, items: Sequence[SourceItem]) -> None:
     """Note new sizes and times of files whose content is as it was."""
-    if not touched:
-        return
-    table = read_meta(ledger, tuple(LEDGER_SCHEMA.names))
-    rows = [row for row in table.to_pylist() if row["source_uri"] in touched]
-    for row in rows:
-        item = touched[row["source_uri"]]
-        row["size"], row["mtime"] = item.size, item.mtime
-    _replace(ledger, pa.Table.from_pylist(rows, schema=LEDGER_SCHEMA))
+    rows = {
+        "source_uri": pa.array([item.uri for item in items], pa.string()),
+        "size": pa.array([item.size for item in items], pa.int64()),
+        "mtime": pa.array([item.mtime for item in items], pa.float64()),
+    }
+    merge = ledger.merge(pa.table(rows), _SAME_FILE, source_alias="new", target_alias="old")
+    try:
+        merge.when_matched_update({"size": "new.size", "mtime": "new.mtime"}).execute()
+    except CommitFailedError as error:
+        raise taken_over(ledger) from error
+
+
+def merge_small_files(ledger: DeltaTable) -> None:
+    """Merge the ledger's files once there are many."""
+    if len(ledger.file_uris()) >= _SMALL_FILES:
+        ledger.optimize.compact()
 
 
 def totals(ledger: DeltaTable) -> dict[str, Any]:
     """Counts over the whole ledger: `ok`, `rejected`, `failed` and `reasons`."""
     table = read_meta(ledger, ("status", "reason"))
-    statuses = Counter(table["status"].to_pylist())
-    reasons = Counter(reason for reason in table["reason"].to_pylist() if reason is not None)
+    return count(table["status"].to_pylist(), table["reason"].to_pylist())
+
+
+def count(statuses: Iterable[str], reasons: Iterable[str | None]) -> dict[str, Any]:
+    """The same of these files."""
+    by_status = Counter(statuses)
+    by_reason = Counter(reason for reason in reasons if reason is not None)
     return {
-        **{status.value: statuses[status.value] for status in Status},
-        "reasons": dict(sorted(reasons.items())),
+        **{status.value: by_status[status.value] for status in Status},
+        "reasons": dict(sorted(by_reason.items())),
     }
 
 
-def _replace(ledger: DeltaTable, rows: pa.Table) -> None:
-    merge = ledger.merge(rows, "old.source_uri = new.source_uri", source_alias="new", target_alias="old")
-    merge.when_matched_update_all().when_not_matched_insert_all().execute()
+def _once(ledger: DeltaTable, number: int, write: Callable[[], object]) -> None:
+    """Do the commit `write` of batch `number`, unless another ingest, catching up, has done it."""
+    if batch_number(ledger) >= number:
+        return
+    try:
+        write()
+    except CommitFailedError as error:
+        ledger.update_incremental()
+        if batch_number(ledger) < number:
+            raise taken_over(ledger) from error
+    ledger.update_incremental()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +22,13 @@ _COLUMN_TYPES = {
 }
 
 
+CONTENT_APP = "chronav.content"
+"""The Delta application id under which a rebuild numbers what it puts in the place of the old content."""
+
 _CONFIG_KEY = "chronav.ingest_config"
+_READERS = 16  # files read at once: many are small, and remote ones are mostly waited for
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,9 +56,19 @@ def table_exists(path: str) -> bool:
     return not storage.is_file(path) and bool(DeltaTable.is_deltatable(storage.absolute(path)))
 
 
+def content_number(table: DeltaTable) -> int:
+    """How often the whole content of a clip table has been replaced."""
+    return table.transaction_version(CONTENT_APP) or 0
+
+
+def config_key(content: int) -> str:
+    """The table property that holds the config of content number `content`."""
+    return f"{_CONFIG_KEY}.{content}" if content else _CONFIG_KEY
+
+
 def stored_config(table: DeltaTable) -> dict[str, Any] | None:
     """The content keys of the config that a clip table's rows were made with; None for other Delta tables."""
-    text = table.metadata().configuration.get(_CONFIG_KEY)
+    text = table.metadata().configuration.get(config_key(content_number(table)))
     return None if text is None else json.loads(text)
 
 
@@ -62,22 +80,28 @@ def data_files(table: DeltaTable) -> list[str]:
 def read_meta(table: DeltaTable, columns: tuple[str, ...] = META_COLUMNS) -> pa.Table:
     """The small columns of all rows of a clip table or ledger, in order of (data file, row)."""
     schema = pa.schema([_COLUMN_TYPES[name] for name in columns])
-    # Files that deltalake itself wrote, in a merge, come back with string views: one type for all.
-    parts = [_read_columns(path, columns).cast(schema) for path in data_files(table)]
+
+    def read(file: pq.ParquetFile) -> pa.Table:
+        # Files that deltalake itself wrote, in a merge, come back with string views: one type for all.
+        return file.read(columns=list(columns)).cast(schema)
+
+    parts = _each_file(data_files(table), read)
     return pa.concat_tables(parts) if parts else schema.empty_table()
 
 
 def row_groups(table: DeltaTable) -> list[RowGroup]:
     """Every row group of the table, in order of (data file, row group)."""
-    groups = []
-    for path in data_files(table):
-        fs, inner = storage.arrow_fs(path)
-        metadata = pq.read_metadata(inner, filesystem=fs)
-        groups += [
-            RowGroup(path, index, metadata.row_group(index).num_rows)
-            for index in range(metadata.num_row_groups)
-        ]
-    return groups
+    paths = data_files(table)
+
+    def rows(file: pq.ParquetFile) -> list[int]:
+        return [file.metadata.row_group(index).num_rows for index in range(file.metadata.num_row_groups)]
+
+    counts = _each_file(paths, rows)
+    return [
+        RowGroup(path, index, n)
+        for path, in_file in zip(paths, counts, strict=True)
+        for index, n in enumerate(in_file)
+    ]
 
 
 def read_row_group(group: RowGroup, columns: list[str] | None = None) -> pa.Table:
@@ -87,6 +111,17 @@ def read_row_group(group: RowGroup, columns: list[str] | None = None) -> pa.Tabl
         return file.read_row_group(group.index, columns=columns)
 
 
-def _read_columns(path: str, columns: tuple[str, ...]) -> pa.Table:
-    fs, inner = storage.arrow_fs(path)
-    return pq.ParquetFile(inner, filesystem=fs).read(columns=list(columns))
+def _each_file(paths: Sequence[str], read: Callable[[pq.ParquetFile], T]) -> list[T]:
+    """What `read` makes of every file, in their order."""
+    if not paths:
+        return []
+    # One file system for all: making one for a remote store asks it for its region.
+    fs, first = storage.arrow_fs(paths[0])
+    scheme = paths[0].removesuffix(first)
+
+    def opened(path: str) -> T:
+        with pq.ParquetFile(path.removeprefix(scheme), filesystem=fs) as file:
+            return read(file)
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        return list(pool.map(opened, paths))

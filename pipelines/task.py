@@ -19,13 +19,17 @@ from pipelines.writer import Part, PartWriter
 
 @dataclass
 class Done:
-    """What a task did: the part with its clips, a ledger row a file, the files whose content had not changed."""
+    """What a task did: the part with its clips, a ledger row a file, the files whose content had not changed.
+
+    `media_s`: how long the decoded media play, seconds.
+    """
 
     batch_id: str
     part: Part | None = None
     rows: list[LedgerRow] = field(default_factory=list)
     touched: list[str] = field(default_factory=list)
     decoded: int = 0
+    media_s: float = 0.0
 
 
 def make_tasks(
@@ -62,6 +66,7 @@ def run_task(row: Mapping[str, Any], table: str, config: IngestConfig) -> dict[s
             writer.add([clip | stamp for clip in result.rows])
             done.rows.append(ledger_row(item, result, config.content_hash()))
             done.decoded += 1
+            done.media_s += sum(clip["duration_s"] for clip in result.rows)
     done.part = writer.part
     return {"done": json.dumps(dataclasses.asdict(done))}
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from chronav import storage
@@ -19,11 +20,18 @@ _WITH_STATISTICS = [name for name in CLIP_SCHEMA.names if name not in (*MEDIA_CO
 
 @dataclass(frozen=True)
 class Part:
-    """A Parquet file in the table's folder that no commit names yet."""
+    """A Parquet file of clips, `name` below the table's folder.
+
+    `silent`: rows without sound; `first_uri`, `last_uri`: no row's source is outside these. All three go into
+    the Delta log, so that no file has to be opened for them, and are None in files that others wrote without.
+    """
 
     name: str
     size: int
     rows: int
+    silent: int | None = None
+    first_uri: str | None = None
+    last_uri: str | None = None
 
 
 class PartWriter:
@@ -35,7 +43,8 @@ class PartWriter:
         self._fs, self._path = storage.arrow_fs(storage.join(table, self._name))
         self._writer: pq.ParquetWriter | None = None
         self._pending: list[pa.Table] = []
-        self._pending_bytes = self._rows = 0
+        self._pending_bytes = self._rows = self._silent = 0
+        self._uris: set[str] = set()
 
     def __enter__(self) -> PartWriter:
         return self
@@ -48,7 +57,9 @@ class PartWriter:
         if self._writer is not None:
             self._writer.close()
             if error is None:
-                self.part = Part(self._name, self._fs.get_file_info(self._path).size, self._rows)
+                size = self._fs.get_file_info(self._path).size
+                first, last = min(self._uris, default=None), max(self._uris, default=None)
+                self.part = Part(self._name, size, self._rows, self._silent, first, last)
 
     def add(self, rows: list[dict[str, Any]]) -> None:
         """Append rows given as plain values."""
@@ -57,12 +68,17 @@ class PartWriter:
 
     def add_table(self, table: pa.Table) -> None:
         """Append the rows of a table that has the clip schema."""
-        # A row group never outgrows its size by more than one addition.
-        if self._pending_bytes + table.nbytes > ROW_GROUP_BYTES:
-            self._flush()
-        self._pending.append(table)
-        self._pending_bytes += table.nbytes
         self._rows += len(table)
+        self._silent += table["audio_valid_end_s"].null_count
+        ends = pc.min_max(table["source_uri"]).as_py()
+        self._uris |= {uri for uri in ends.values() if uri is not None}
+        fits = self._pending_bytes + table.nbytes <= ROW_GROUP_BYTES
+        # A row group is only larger than it should be where one row is.
+        for rows in [table] if fits else (table.slice(index, 1) for index in range(len(table))):
+            if self._pending_bytes + rows.nbytes > ROW_GROUP_BYTES:
+                self._flush()
+            self._pending.append(rows)
+            self._pending_bytes += rows.nbytes
 
     def _flush(self) -> None:
         if not self._pending:

@@ -37,6 +37,9 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 
 BAD_CALLS = {
+    "retry of no status": (["ingest", "media", "--table", "T", "--retry", "bogus"], "bad_value", "--retry"),
+    "limit of nothing": (["ingest", "media", "--table", "T", "--limit", "0"], "bad_value", "--limit"),
+    "limit that is no number": (["ingest", "media", "--table", "T", "--limit", "x"], "usage", "--limit"),
     "no such command": (["bogus"], "usage", "bogus"),
     "missing option": (["ingest", "media"], "usage", "--table"),
     "missing argument": (["ingest", "--table", "T"], "usage", "source"),

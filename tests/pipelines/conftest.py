@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import subprocess
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -13,6 +15,9 @@ import pytest
 import simplejpeg
 import soundfile
 
+from pipelines.config import IngestConfig
+from pipelines.result import FileResult
+from pipelines.schema import Reason, Status
 from pipelines.sources.base import SourceItem
 
 BITS = 8  # frame numbers up to 255
@@ -95,3 +100,77 @@ def pictures() -> Callable[[dict], np.ndarray]:
 def samples() -> Callable[[dict], tuple[np.ndarray, int]]:
     """The sound of a row: float32 (n,), and its rate."""
     return lambda row: soundfile.read(io.BytesIO(row["audio"]), dtype="float32")
+
+
+@pytest.fixture
+def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in this process, without Ray, MLflow or decoders; `fake_media` are the files that they read."""
+    without_ray(monkeypatch)
+
+
+def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines import execute, job, task
+
+    def start(*_: object, **__: object) -> FakeRun:
+        return FakeRun()
+
+    monkeypatch.setattr(job, "connected", nullcontext)
+    monkeypatch.setattr(job.Run, "start", start)
+    monkeypatch.setattr(execute, "connected", nullcontext)
+    monkeypatch.setattr(execute, "_files_per_task", lambda files, config: config.files_per_task)
+    monkeypatch.setattr(execute, "_run", lambda tasks, work, table: map(work, tasks))
+    monkeypatch.setattr(task, "decode_file", fake_decode)
+
+
+class FakeRun:
+    """A run of no MLflow store."""
+
+    run_id = "none"
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+@pytest.fixture(scope="session")
+def clip() -> Callable[..., dict]:
+    """A row of a clip table, made up; odd ones of a video have no sound."""
+    return fake_clip
+
+
+@pytest.fixture(scope="session")
+def fake_media() -> Callable[..., Path]:
+    """A file that `no_ray` jobs decode into `clips` clips, or, with 0, into a failure."""
+
+    def make(path: Path, clips: int = 1, text: str = "") -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{clips} {path.name} {text}")
+        return path
+
+    return make
+
+
+def fake_decode(item: SourceItem, config: IngestConfig, known_sha256: str | None = None) -> FileResult:
+    data = Path(item.uri).read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if digest == known_sha256:
+        return FileResult(Status.OK, digest, unchanged=True)
+    clips = int(data.split()[0])
+    if clips == 0:
+        return FileResult(Status.FAILED, digest, Reason.UNREADABLE, "nothing in it")
+    rows = [fake_clip(item.video_id, item.uri, index, data + b"%g" % config.fps) for index in range(clips)]
+    return FileResult(Status.OK, digest, rows=rows)
+
+
+def fake_clip(video_id: str, uri: str, index: int = 0, data: bytes = b"data", frames: int = 4) -> dict:
+    sound = {"audio": data, "audio_valid_start_s": 0.0, "audio_valid_end_s": 9.5} if index % 2 == 0 else {}
+    return {
+        "clip_id": f"{video_id}:{index}",
+        "video_id": video_id,
+        "splits": [("s/1", "test")],
+        "start_s": 10.0 * index,
+        "duration_s": 10.0,
+        "n_frames": frames,
+        "frames": [data + b"%d" % n for n in range(frames)],
+        "source_uri": uri,
+        **sound,
+    }

@@ -16,6 +16,7 @@ from chronav.errors import CallError
 from pipelines import ledger as ledgers
 from pipelines.config import IngestConfig
 from pipelines.job import ingest
+from pipelines.options import Options
 from pipelines.table import open_table, read_meta, read_row_group, row_groups
 
 CONFIG = IngestConfig(fps=8.0, short_side=32, sample_rate=8000, files_per_task=2, files_per_commit=3)
@@ -82,13 +83,16 @@ def test_life_of_a_table(source: Path, tmp_path: Path, tiny: Callable, ray_local
     ]  # fmt: skip
     assert (third["ok"], third["failed"], third["segments"]) == (4, 3, 5)
     assert run()["decoded"] == 0
+    merged = ingest(str(source), table, CONFIG, "ucf101", options=Options(compact=True, prune=True))
+    assert (merged["compacted"]["into"], merged["pruned"], merged["segments"]) == (1, 1, 4)
+    assert len(open_table(table).file_uris()) == 1
 
     # The stored media of rows that were carried over and of new ones are whole.
     for group in row_groups(open_table(table)):
         for row in read_row_group(group).to_pylist():
             assert len(row["frames"]) == row["n_frames"] > 0
             assert all(data[:2] == b"\xff\xd8" and data[-2:] == b"\xff\xd9" for data in row["frames"])
-    assert DeltaTable(table).to_pyarrow_table(columns=["clip_id", "splits"]).num_rows == 5
+    assert DeltaTable(table).to_pyarrow_table(columns=["clip_id", "splits"]).num_rows == 4
 
     with pytest.raises(CallError, match=r"fps.*short_side") as refused:
         run(CONFIG.model_copy(update={"fps": 4.0, "short_side": 16, "files_per_task": 1}))

@@ -35,9 +35,9 @@ def test_rows_are_replaced_by_file_and_read_with_one_type(tmp_path: Path) -> Non
     def row(uri: str, status: str) -> dict:
         return {"source_uri": uri, "video_id": uri, "size": 1, "mtime": 1.0, "status": status, "clips": 1}
 
-    ledgers.put(ledger, [row("a", "ok"), row("b", "ok")], "1", at, new=True)
-    ledgers.put(ledger, [row("b", "failed"), row("c", "ok")], "2", at, new=False)
-    ledgers.put(ledger, [row("d", "ok")], "3", at, new=True)
+    ledgers.put(ledger, [row("a", "ok"), row("b", "ok")], "1", at, new=True, number=1)
+    ledgers.put(ledger, [row("b", "failed"), row("c", "ok")], "2", at, new=False, number=2)
+    ledgers.put(ledger, [row("d", "ok")], "3", at, new=True, number=3)
     rows = read_meta(open_table(path), ("source_uri", "status", "batch_id")).to_pylist()
     assert sorted(tuple(row.values()) for row in rows) == [
         ("a", "ok", "1"), ("b", "failed", "2"), ("c", "ok", "2"), ("d", "ok", "3"),

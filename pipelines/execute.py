@@ -1,0 +1,87 @@
+"""The part of an ingest that runs on the cluster: decoding files, merging data files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from chronav.cluster import connected, quiet_ray_data
+from chronav.errors import JobError
+from chronav.progress import Bar, Rate
+from pipelines import compact
+from pipelines.batches import Batches
+from pipelines.commit import ClipTable
+from pipelines.config import IngestConfig
+from pipelines.lease import Lease
+from pipelines.plan import Plan, State
+from pipelines.result import one_line
+from pipelines.task import make_tasks, read_done, run_task
+from pipelines.writer import Part
+
+_TASKS_A_CPU = 4  # at least so many, where there are files enough, so that no core idles at the end
+
+
+def decode_all(plan: Plan, state: State, config: IngestConfig, batches: Batches, lease: Lease) -> None:
+    """Decode what the plan says on the cluster, and commit batch by batch."""
+    todo, media = plan.todo, Rate()
+    files = 0
+    with connected(), Bar("ingest", len(todo), "files") as bar:
+        per_task = _files_per_task(len(todo), config)
+        tasks = make_tasks(todo, _known_hashes(plan, state), per_task, config.files_per_commit)
+        batches.expect(tasks)
+        work = partial(run_task, table=batches.table.path, config=config)
+        for row in _run(tasks, work, batches.table.path):
+            done = read_done(row)
+            lease.check()
+            batches.take(done)
+            files += len(done.rows) + len(done.touched)
+            bar.update(files, _note(media.of(batches.media_s), batches.reasons))
+    batches.finish()
+
+
+def merge_all(groups: Sequence[list[Part]], table: ClipTable, lease: Lease) -> None:
+    """Merge groups of data files on the cluster, a commit each."""
+    work = partial(compact.merge_task, table=table.path)
+    with connected(), Bar("compact", len(groups), "files") as bar:
+        for done, answer in enumerate(
+            _run([compact.as_task(group) for group in groups], work, table.path), 1
+        ):
+            lease.check()
+            compact.commit_merged(table, answer)
+            bar.update(done)
+
+
+def _known_hashes(plan: Plan, state: State) -> dict[str, str | None]:
+    """Of files that may be as they were, or a copy: the content with which they would be, by uri."""
+    known = {item.uri: item.uri for item in plan.changed if item.uri not in plan.again} | plan.twins
+    return {uri: state.known[of].sha256 for uri, of in known.items() if of in state.known}
+
+
+def _note(media_hours: float | None, reasons: Mapping[str, int]) -> str:
+    """What a progress line says beside the files: media-seconds a second are media-hours an hour."""
+    rate = [] if media_hours is None else [f"{media_hours:.1f} media-hours/h"]
+    return ", ".join([*rate, *(f"{code} {count}" for code, count in sorted(reasons.items()))])
+
+
+def _files_per_task(files: int, config: IngestConfig) -> int:
+    import ray
+
+    cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    return max(1, min(config.files_per_task, math.ceil(files / (cpus * _TASKS_A_CPU))))
+
+
+def _run(
+    tasks: list[dict[str, str]], work: Callable[[dict[str, str]], dict[str, str]], table: str
+) -> Iterator[dict[str, Any]]:
+    """Run the tasks with Ray Data; their answers as they come."""
+    import ray.data
+    from ray.exceptions import RayError
+
+    quiet_ray_data()
+    answers = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(work)
+    try:
+        yield from answers.iter_rows()
+    except RayError as error:
+        raise JobError(f"ingest stopped: {one_line(error)}", code="ray", path=table) from error
