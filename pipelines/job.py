@@ -20,6 +20,7 @@ from pipelines import ledger as ledgers
 from pipelines.batches import Batches
 from pipelines.commit import ClipTable, check_table, count_segments
 from pipelines.config import IngestConfig
+from pipelines.inspect import log_overview
 from pipelines.lease import Lease
 from pipelines.options import Options
 from pipelines.plan import Plan, State, compare
@@ -61,6 +62,7 @@ def ingest(
         main, target = _open(table, config, options.rebuild)
         if options.rebuild:
             options = replace(options, prune=True)
+        before = main.clips.version()
         state = target.state()
         plan = compare(listing.items, state, listing.lacks, options)
         run = Run.start("ingest", name=f"ingest {dataset}", tags={"table": main.path})
@@ -76,6 +78,8 @@ def ingest(
             outcome |= _table_counts(main, batches, outcome) | done
             outcome |= {"seconds": time.monotonic() - begun, "mlflow_run_id": run.run_id}
             _log(run, outcome)
+            if outcome["table_version"] != before:
+                log_overview(run, main.path, outcome["table_version"])
         except BaseException as error:
             run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise

@@ -25,6 +25,13 @@ NO_PATHS = {
     "profile",
     "protocol",
     "split",
+    "prune",
+    "retry",
+    "dry_run",
+    "rebuild",
+    "limit",
+    "compact",
+    "vacuum",
 }
 """Parameters of commands that hold no path, or one that the run itself has made."""
 

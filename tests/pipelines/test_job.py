@@ -60,6 +60,8 @@ def test_life_of_a_table(source: Path, tmp_path: Path, tiny: Callable, ray_local
     batches = {name: row["batch_id"] for name, row in by_name(table).items()}
     assert all(batches[Path(row["source_uri"]).name] == row["batch_id"] for row in meta)
     assert MlflowClient().get_run(first["mlflow_run_id"]).data.metrics["decoded"] == 6
+    artifacts = {file.path for file in MlflowClient().list_artifacts(first["mlflow_run_id"])}
+    assert {"inspect.html", "inspect.json"} <= artifacts
 
     second = run()
     assert {key: second[key] for key in ("new", "changed", "unchanged", "removed", "decoded", "segments")} == {
