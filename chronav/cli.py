@@ -116,7 +116,7 @@ def pretrain(
     recipe: Annotated[
         str,
         typer.Option(
-            help="tiny, small, kinetics400, vggsound or ucf101; with +SWITCH to take a piece away: tiny+no_order"
+            help="tiny, world, small, kinetics400, vggsound or ucf101; +SWITCH takes a piece away: tiny+no_order"
         ),
     ] = "small",
     exclude: Annotated[list[str] | None, typer.Option(help="keep out a split: ucf101/1=test")] = None,
@@ -302,6 +302,7 @@ def _pretrain_summary(o: Mapping[str, Any]) -> str:
             lines.append(
                 f"  {head:<12} {a['value']:.2f}  [{a['low']:.2f}, {a['high']:.2f}]"
                 f"  chance {a['chance']:.2f}  n {a['n']}"
+                + ("  (not trained)" if head in o["untrained_heads"] else "")
             )
     for name, score in o.get("probe", {}).items():
         lines.append(

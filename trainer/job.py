@@ -12,11 +12,11 @@ from chronav.errors import CallError
 from chronav.progress import say
 from trainer import checkpoint
 from trainer.board import new_board
-from trainer.config import PretrainConfig
+from trainer.config import HEADS, PretrainConfig
 from trainer.export import ExportConfig, ExportedTable
 from trainer.fit import fit
 from trainer.mixture import parse_tables
-from trainer.preflight import check, check_norm, cluster_gpus, say_norm
+from trainer.preflight import check, check_norm, cluster_gpus, say_device, say_norm
 from trainer.scan import Exclusion
 from trainer.tables import TrainingData, select_rows
 from trainer.watch.probe_table import open_probe
@@ -55,6 +55,7 @@ def pretrain(
     with connected(min_cpus=config.workers + 2):
         check_norm(config, cluster_gpus())
         say_norm(config, cluster_gpus())
+        say_device(config, cluster_gpus())
         run = _start_run(data, out, config, recipe, exclude, start if resume == "auto" else None)
         if start is not None and resume != "auto":
             run.tags({"chronav.begun_from": start})
@@ -99,6 +100,7 @@ def _described(data: TrainingData, out: str, config: PretrainConfig) -> dict[str
         "heldout_videos": data.heldout_videos,
         "train_videos": data.train_videos.num_rows,
         "excluded_segments": data.excluded_rows,
+        "untrained_heads": [head for head in HEADS if config.loss.lambda_t * getattr(config.loss, head) == 0],
     }
 
 

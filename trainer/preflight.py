@@ -104,6 +104,15 @@ def say_norm(config: PretrainConfig, gpus: float) -> None:
         )
 
 
+def say_device(config: PretrainConfig, gpus: float) -> None:
+    """Say where networks that are made for GPUs are about to be trained on CPUs."""
+    if gpus < config.workers and config.video.encoder in ("r2plus1d_18", "r3d_18", "s3d"):
+        say(
+            f"pretrain: no GPU for each of {config.workers} workers: {config.video.encoder} on a CPU takes seconds a "
+            "sample and gigabytes of memory; --recipe tiny is made for CPUs"
+        )
+
+
 def _joins_cluster() -> bool:
     """Whether Ray may be more than this machine: a connection that is there already, or one to be joined."""
     ray = sys.modules.get("ray")  # not imported here: `connected` settles Ray's environment before it does

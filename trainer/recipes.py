@@ -134,6 +134,8 @@ RECIPES: dict[str, Values] = {
 def get(name: str) -> dict[str, Any]:
     """The config values of `RECIPE` or `RECIPE+SWITCH…`; raises `CallError` for an unknown name."""
     recipe, *switches = name.split("+")
+    if {"video_only", "audio_only"} <= set(switches):
+        raise CallError("video_only and audio_only exclude one another", code="bad_value", key="recipe")
     values = dict(_known(RECIPES, recipe, "recipe"))
     for switch in switches:
         values = derive(values, _known(SWITCHES, switch, "switch"))

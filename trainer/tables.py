@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake import DeltaTable
 
 from chronav.errors import CallError
+from pipelines.schema import CLIP_SCHEMA
 from pipelines.table import open_table, row_groups
 from trainer.config import PretrainConfig
 from trainer.plan import Plan, Shape
@@ -82,6 +84,7 @@ def select_rows(
     sources = []
     for number, path in enumerate(tables):
         table = open_table(path, (versions or {}).get(path))
+        _check_columns(table, path)
         sources.append(Source(path, table.version(), weights[number] if weights else None))
         for group in row_groups(table):
             scan.add(group, number)
@@ -113,6 +116,13 @@ def heldout_units(hashes: np.ndarray, fraction: float) -> np.ndarray:
     if not len(held) and len(ranked) > 1:
         held = ranked[:1]
     return held if len(held) < len(ranked) else ranked[: len(ranked) // 2]
+
+
+def _check_columns(table: DeltaTable, path: str) -> None:
+    lacking = set(CLIP_SCHEMA.names) - {field.name for field in table.schema().fields}
+    if lacking:
+        text = f"'{path}' is no clip table: it has no column '{min(lacking)}'"
+        raise CallError(text, code="bad_table", path=path)
 
 
 def _check(scan: Scan, tables: Sequence[str]) -> None:

@@ -48,3 +48,12 @@ def test_what_weights_come_to_is_said(kit, number_table, tmp_path, capsys):
 def test_batch_norm_apart_on_several_gpus_is_said(kit, capsys, overrides, gpus, said):
     preflight.say_norm(kit.toy_config(*overrides), gpus)
     assert ("norm=sync_batch exchanges them" in "".join(capsys.readouterr())) == said
+
+
+@pytest.mark.parametrize(
+    ("encoder", "gpus", "said"),
+    [("r2plus1d_18", 0, True), ("r2plus1d_18", 1, False), ("r2plus1d_small", 0, False)],
+)
+def test_large_networks_on_a_cpu_are_said(kit, capsys, encoder, gpus, said):
+    preflight.say_device(kit.toy_config(f"video.encoder={encoder}"), gpus)
+    assert ("--recipe tiny is made for CPUs" in "".join(capsys.readouterr())) == said

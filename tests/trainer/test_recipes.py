@@ -69,3 +69,8 @@ def test_derived_recipes_keep_what_they_do_not_name():
 def test_unknown_names_are_refused(name, message):
     with pytest.raises(CallError, match=message):
         recipes.get(name)
+
+
+def test_switches_that_exclude_one_another_are_refused():
+    with pytest.raises(CallError, match="video_only and audio_only exclude one another"):
+        recipes.get("tiny+video_only+audio_only")

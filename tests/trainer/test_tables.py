@@ -5,8 +5,10 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
+from deltalake import DeltaTable
 
 from chronav.errors import CallError
+from pipelines.schema import LEDGER_SCHEMA
 from trainer.scan import Exclusion, unit_hash
 from trainer.tables import Source, heldout_units, select_rows
 
@@ -32,6 +34,14 @@ def test_short_segments_are_counted_not_used(kit, tmp_path):
     rows = [kit.row(1, seconds=0.3), kit.row(2), kit.row(4)]
     data = select_rows([kit.write_table(tmp_path / "T", rows)], kit.toy_config())
     assert data.short_rows == 1
+
+
+def test_a_table_of_something_else_is_a_wrong_call(kit, tmp_path):
+    path = str(tmp_path / "ledger")
+    DeltaTable.create(path, LEDGER_SCHEMA)
+    with pytest.raises(CallError, match="is no clip table: it has no column 'audio'") as caught:
+        select_rows([path], kit.toy_config())
+    assert caught.value.path == path
 
 
 def test_nothing_left_is_a_wrong_call(kit, number_table):

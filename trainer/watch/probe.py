@@ -10,7 +10,7 @@ import simplejpeg
 import torch
 from torch import Tensor
 
-from pipelines.table import RowGroup, read_row_group
+from pipelines.table import RowGroup
 from trainer.augment import Canvas, apply_video, plain_video
 from trainer.config import PretrainConfig
 from trainer.dist import gather_objects, rank, world_size
@@ -19,22 +19,11 @@ from trainer.objective import FULL_SCALE
 from trainer.precision import autocast
 from trainer.sample import decode_audio
 from trainer.sound import speed_up
-from trainer.stored import stored_row
+from trainer.stored import open_rows
 from trainer.watch.knn import knn_top1
 from trainer.watch.mode import evaluating
 from trainer.watch.probe_table import Probe, ProbeRow
 
-_MEDIA = [
-    "clip_id",
-    "video_id",
-    "fps",
-    "n_frames",
-    "source_fps",
-    "frames",
-    "audio",
-    "audio_valid_start_s",
-    "audio_valid_end_s",
-]
 _BATCH = 32
 
 
@@ -84,11 +73,11 @@ class Prober:
         return clips
 
     def _cut(self, group: RowGroup, rows: list[ProbeRow]) -> list[_Clips]:
-        table = read_row_group(group, _MEDIA)
+        stored = open_rows(group)
         length, samples = self._config.video.n_frames, round(self._config.audio.clip_s * self._sample_rate)
         found = []
         for at in rows:
-            row = stored_row(table, at.row)
+            row = stored[at.row]
             first = (row.n_frames - length) // 2
             frames = [bytes(row.frames[first + t]) for t in range(length)] if at.has_video else []
             wave = np.zeros(0, np.int16)
