@@ -22,6 +22,9 @@ class IngestConfig(Config):
     jpeg_quality: int = Field(85, ge=1, le=100, description="JPEG quality of stored frames")
     files_per_task: int = Field(8, ge=1, description="source files that one task decodes, at most")
     files_per_commit: int = Field(64, ge=1, description="source files after which the table is committed")
+    timeout_s: float = Field(
+        300.0, gt=0, description="seconds that a file may take for each 16 MiB of it begun"
+    )
 
     @model_validator(mode="after")
     def _rest_is_shorter(self) -> IngestConfig:
