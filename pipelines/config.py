@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from chronav.config import Config
 
-CONTENT_KEYS = ("fps", "short_side", "sample_rate", "segment_s", "min_s", "jpeg_quality")
+CONTENT_KEYS = ("fps", "short_side", "sample_rate", "segment_s", "min_s", "jpeg_quality", "keep_partial")
 
 
 class IngestConfig(Config):
@@ -20,6 +20,9 @@ class IngestConfig(Config):
     segment_s: float = Field(10.0, gt=0, description="length of a segment that is aimed at, seconds")
     min_s: float = Field(2.0, ge=0, description="a rest up to this long lengthens the others, seconds")
     jpeg_quality: int = Field(85, ge=1, le=100, description="JPEG quality of stored frames")
+    keep_partial: bool = Field(
+        True, description="keep what is whole of damaged files, instead of rejecting them"
+    )
     files_per_task: int = Field(8, ge=1, description="source files that one task decodes, at most")
     files_per_commit: int = Field(64, ge=1, description="source files after which the table is committed")
     timeout_s: float = Field(

@@ -45,7 +45,7 @@ class Isolated:
         self._errors: Any = None
 
     def call(self, timeout_s: float, *args: Any) -> Any:
-        """The function's result, or what it raises; else `TimedOut`, after `timeout_s` seconds, `Died` or `NotStarted`."""
+        """The function's result, or what it raises; else `TimedOut`, `Died` or `NotStarted`."""
         message = pickle.dumps((timeout_s, args), protocol=pickle.HIGHEST_PROTOCOL)
         with self._lock:
             pipe = self._running()

@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.frames import FRAME_SOURCES, choose, motion, stored_size
+from pipelines.decode import FRAME_SOURCES
+from pipelines.frames import choose, motion, stored_size
 from pipelines.streams import VideoStream, read_media
 
 
 def stream(width: int, height: int, rotation: int = 0, pixel_aspect: float = 1.0) -> VideoStream:
-    return VideoStream(np.arange(10) / 25, 0.4, width, height, rotation, pixel_aspect, rate=25.0)
+    return VideoStream(
+        np.arange(10) / 25, 0.4, width, height, rotation, pixel_aspect, rate=25.0, spans=[(0.0, 0.4)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,8 +69,8 @@ def test_stored_frames_are_the_nearest_ones(
     assert video.rate == pytest.approx(fps, rel=1e-3)
     assert len(video.times) == 120
     grid = np.arange(int(120 / fps * 16)) / 16
-    reader = source(path, video, stored_size(video, 128))
-    frames = np.concatenate([reader.at(video.start_s + part) for part in np.array_split(grid, 3)])
+    with source(path, video, stored_size(video, 128)) as reader:
+        frames = np.concatenate([reader.at(video.start_s + part) for part in np.array_split(grid, 3)])
     shown = np.array([read_number(frame) for frame in frames])
     assert np.abs(shown - grid * fps).max() <= 0.5 + 0.05 * (fps > 25)  # mkv rounds to milliseconds
 
@@ -83,7 +86,8 @@ def test_rotation_is_applied(source: Callable, tmp_path: Path, ffmpeg: Callable)
     assert video is not None
     size = stored_size(video, 64)
     assert size == (64, 128)
-    frame = source(str(turned), video, size).at(np.array([0.0]))[0].astype(int)
+    with source(str(turned), video, size) as reader:
+        frame = reader.at(np.array([0.0]))[0].astype(int)
     top, bottom = frame[20, 32], frame[108, 32]
     # Metadata of +90 degrees asks the player to turn counter-clockwise: left goes to the bottom.
     assert top[2] > top[0] + 100
