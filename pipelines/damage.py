@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.frames import lead
+from pipelines.frames import due, usual_interval
 from pipelines.packets import stamp
 from pipelines.pyav_frames import decode_all
 from pipelines.segments import Span, within
@@ -19,11 +19,10 @@ def whole_spans(path: str, video: VideoStream) -> tuple[list[Span], str | None]:
     A damaged packet takes with it what is decoded from there on, up to the next key frame; all that follows where
     times are counted, for a frame that is lost makes those after it wrong.
     """
-    damaged, shown, message = _damaged_times(path)
+    damaged, shown, message = _damaged_times(path, video.shift_s)
     if video.counted:
-        first = min(damaged, default=video.end_s) - 3 * lead(
-            video.times
-        )  # what is decoded next may be shown first
+        # What is decoded next may be shown first.
+        first = min(damaged, default=video.end_s) - 1.5 * usual_interval(video.times)
         bad = video.times[video.times > first]
     else:
         bad = np.concatenate([damaged, video.times[~_among(video.times, shown)]])
@@ -32,7 +31,7 @@ def whole_spans(path: str, video: VideoStream) -> tuple[list[Span], str | None]:
     return within(runs, video.spans), message
 
 
-def _damaged_times(path: str) -> tuple[list[float], np.ndarray, str | None]:
+def _damaged_times(path: str, shift_s: float) -> tuple[list[float], np.ndarray, str | None]:
     """Times of damaged packets; of the frames that come out, sorted; and the first thing that is wrong."""
     damaged: list[float] = []
     shown: list[float] = []
@@ -41,11 +40,12 @@ def _damaged_times(path: str) -> tuple[list[float], np.ndarray, str | None]:
     key_s = latest_s = float("-inf")
     for packet, frames, wrong in decode_all(path):
         message = message or wrong
-        shown += [frame.time for frame in frames if frame.time is not None and not frame.is_corrupt]
+        shown += [frame.time + shift_s for frame in frames if frame.time is not None and not frame.is_corrupt]
         time = stamp(packet) if packet is not None and packet.size else None
         if time is None:
             hole = hole or wrong is not None
             continue
+        time += shift_s
         if hole:
             broken = True
             damaged.append(
@@ -64,12 +64,12 @@ def _damaged_times(path: str) -> tuple[list[float], np.ndarray, str | None]:
 
 def _runs(times: np.ndarray, bad: np.ndarray, video: VideoStream) -> list[Span]:
     """The stretches between bad frames: times (n,) sorted, bad bool (n,)."""
-    spans = []
+    spans, usual = [], usual_interval(video.times)
     edges = np.flatnonzero(np.diff(np.concatenate([[True], bad, [True]])))  # begin, end, begin, end …
     for first, last in edges.reshape(-1, 2).tolist():
-        # A bad frame is near enough to be chosen from half an interval before it.
-        end_s = float(times[last]) - lead(video.times) if last < len(times) else video.end_s
-        spans.append((float(times[first]), end_s))
+        # A bad frame would be chosen some time before its own.
+        end_s = due(times[last], times[last - 1], usual) if last < len(times) else video.end_s
+        spans.append((float(times[first]), float(end_s)))
     return spans
 
 

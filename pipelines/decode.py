@@ -84,14 +84,15 @@ def _see(path: str, media: Media, config: IngestConfig) -> tuple[list[Segment], 
     if video is None:
         assert media.sound is not None
         segments = _cut([(media.sound.start_s, media.sound.end_s)], config)
+        if not segments:
+            raise BadMedia(Status.REJECTED, Reason.TOO_SHORT, f"{media.sound.duration_s:.3f} s")
         return segments, [dict(_NOTHING_SEEN) for _ in segments]
     size = stored_size(video, config.short_side)
-    try:
-        segments = _cut(video.spans, config)
-    except BadMedia:
+    segments = _cut(video.spans, config)
+    if not segments:
         if len(video.times) == 1:
-            raise BadMedia(Status.REJECTED, Reason.STILL_PICTURE, "one single frame") from None
-        raise
+            raise BadMedia(Status.REJECTED, Reason.STILL_PICTURE, "one single frame")
+        raise BadMedia(Status.REJECTED, Reason.TOO_SHORT, f"{video.duration_s:.3f} s")
     for opened in FRAME_SOURCES if video.fault is None else ():
         try:
             with opened(path, video, size) as source:
@@ -100,19 +101,15 @@ def _see(path: str, media: Media, config: IngestConfig) -> tuple[list[Segment], 
             continue
     spans, wrong = whole_spans(path, video)
     media.warnings.setdefault(Reason.CORRUPT_FRAMES, wrong or video.fault or "frames are missing")
-    if not spans:
-        raise BadMedia(Status.FAILED, Reason.CORRUPT_FRAMES, media.warnings[Reason.CORRUPT_FRAMES])
     segments = _cut(spans, config)
+    if not segments:
+        raise BadMedia(Status.FAILED, Reason.CORRUPT_FRAMES, media.warnings[Reason.CORRUPT_FRAMES])
     with pyav_frames(path, video, size, strict=False) as source:
         return segments, [_sight(source, segment, video.rate, config) for segment in segments]
 
 
 def _cut(spans: list[Span], config: IngestConfig) -> list[Segment]:
-    segments = cut_spans(spans, config.fps, config.segment_s, config.min_s)
-    if not segments:
-        length = max(end - start for start, end in spans)
-        raise BadMedia(Status.REJECTED, Reason.TOO_SHORT, f"{length:.3f} s")
-    return segments
+    return cut_spans(spans, config.fps, config.segment_s, config.min_s)
 
 
 def _sight(source: FrameSource, segment: Segment, rate: float, config: IngestConfig) -> Row:

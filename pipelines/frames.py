@@ -9,6 +9,7 @@ import simplejpeg
 
 from pipelines.streams import VideoStream
 
+_LONG = 3.0  # usual intervals: a picture that stays on for more is meant to
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32) / 255  # ITU-R BT.601
 
 
@@ -32,19 +33,26 @@ def _even(length: float) -> int:
     return max(2, 2 * round(length / 2))
 
 
-def lead(times: np.ndarray) -> float:
-    """How much before its time a frame may be taken: half the usual interval between frames.
+def usual_interval(times: np.ndarray) -> float:
+    """The median of the time from frame to frame, seconds; 0 for a single frame."""
+    return float(np.median(np.diff(times))) if len(times) > 1 else 0.0
 
-    With a constant rate this makes the choice the nearest frame, without bias; where a frame stays on
-    for long (variable rate), the one that is shown and not the one that comes next.
+
+def due(time: float, before: float, usual: float) -> float:
+    """From when on a frame of presentation time `time` is taken, the frame before it being that of `before`.
+
+    From halfway between the two: the choice is the nearest frame, without bias, at a constant rate and a variable
+    one. But a picture that stays on for long is shown until the next one comes, less half the `usual` interval.
     """
-    return float(np.median(np.diff(times))) / 2 if len(times) > 1 else 0.0
+    interval = time - before
+    return time - (interval if interval <= _LONG * usual else usual) / 2
 
 
 def choose(times: np.ndarray, instants: np.ndarray) -> np.ndarray:
     """Index of the frame for each instant: times float64 (n,) sorted, instants (k,) -> int64 (k,)."""
-    found = np.searchsorted(times, instants + lead(times), side="right") - 1
-    return np.clip(found, 0, len(times) - 1)
+    intervals, usual = np.diff(times), usual_interval(times)
+    taken_from = times[1:] - np.where(intervals <= _LONG * usual, intervals, usual) / 2
+    return np.searchsorted(taken_from, instants, side="right")
 
 
 def encode_jpeg(frames: np.ndarray, quality: int) -> list[bytes]:

@@ -41,7 +41,8 @@ class Packets:
 
     `times`: of those that are shown; `last_s`, `last_duration_s`: of the last of them; `sizes`: of all;
     `extra`: those that the container's edit list hides; `corrupt`: those that break off; `untimed`: those without
-    a time; `odd_keys`: those that are called key frames and are none; `fault`: the first thing that is wrong.
+    a time; `odd_keys`: those that are called key frames and are none; `fault`: the first thing that is wrong;
+    `first_at`: where in the file the first one that is shown lies.
     """
 
     times: list[float] = field(default_factory=list)
@@ -53,6 +54,7 @@ class Packets:
     untimed: int = 0
     odd_keys: int = 0
     fault: str | None = None
+    first_at: int | None = None
     first_frame: Any = None
 
     @property
@@ -110,6 +112,8 @@ class PacketReader:
         # Durations follow the order of decoding: that of another frame says nothing about the end.
         if time > packets.last_s:
             packets.last_s, packets.last_duration_s = time, float((packet.duration or 0) * packet.time_base)
+        if packets.first_at is None:
+            packets.first_at = packet.pos
         packets.times.append(time)
 
     def _decode_first(self, packet: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.bitstream import fault, nal_prefix
 from pipelines.complaints import Suspicious, logged
-from pipelines.frames import FrameSource, lead
+from pipelines.frames import FrameSource, due, usual_interval
 from pipelines.packets import TimeLine
 from pipelines.result import one_line
 from pipelines.streams import VideoStream
@@ -82,7 +82,8 @@ class _PyavFrames:
     ) -> None:
         self._width, self._height = size
         self._turns = video.rotation // 90 % 4
-        self._lead = lead(video.times)
+        self._usual = usual_interval(video.times)
+        self._shift_s = video.shift_s
         self._strict = strict
         # In AVI the times of decoded frames are made up where frames are reordered.
         self._times = iter(video.times) if video.counted else None
@@ -95,7 +96,7 @@ class _PyavFrames:
         frames = np.empty((len(instants), self._height, self._width, 3), np.uint8)
         image: np.ndarray | None = None
         for i, instant in enumerate(instants):
-            if self._advance(instant + self._lead) or image is None:
+            if self._advance(instant) or image is None:
                 image = self._image()
             frames[i] = image
         return frames
@@ -103,7 +104,9 @@ class _PyavFrames:
     def _advance(self, instant: float) -> bool:
         """Show the last frame that is due at `instant`; whether that is another than before."""
         before = self._shown
-        while self._next is not None and (self._shown is None or self._next[0] <= instant):
+        while self._next is not None and (
+            self._shown is None or due(self._next[0], self._shown[0], self._usual) <= instant
+        ):
             self._shown, self._next = self._next, next(self._decoded, None)
         if self._shown is None:
             raise Suspicious("no frame can be decoded")
@@ -118,7 +121,7 @@ class _PyavFrames:
                 if self._times is not None:
                     time = next(self._times, time)
                 elif frame.time is not None:
-                    time = frame.time
+                    time = frame.time + self._shift_s
                 yield time, frame
 
     def _image(self) -> np.ndarray:

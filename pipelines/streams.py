@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.audio import Sound, SoundReader
 from pipelines.complaints import logged
-from pipelines.packets import PacketReader, Packets, lost_from
+from pipelines.packets import PacketReader, Packets, lost_from, stamp
 from pipelines.result import BadMedia, one_line
 from pipelines.schema import Reason, Status
 from pipelines.segments import Span, split_at_jumps
@@ -34,6 +34,7 @@ class VideoStream:
     `plain`: every packet is a frame that is shown, and the container is right about which are key frames.
     `counted`: the container has no times of presentation, so that frames are counted (AVI, raw streams).
     `fault`: what is wrong with a packet, as far as that shows without decoding it.
+    `shift_s`: what has to be added to FFmpeg's times to have the true ones (it is, in all the others).
     """
 
     times: np.ndarray
@@ -47,6 +48,7 @@ class VideoStream:
     plain: bool = True
     counted: bool = False
     fault: str | None = None
+    shift_s: float = 0.0
 
     @property
     def start_s(self) -> float:
@@ -92,8 +94,9 @@ def _read_container(container: Any, sample_rate: int, errors: list[Any]) -> Medi
     listed = _indexed_sizes(video)
     packets, reader = _read_packets(container, video, audio, sample_rate, errors)
     lost = _drop_after_loss(container, packets, listed)
+    shift_s = _edit_shift(container, packets) if packets.extra else 0.0
     media = Media(
-        video=_video_stream(container, video, packets) if video is not None else None,
+        video=_video_stream(container, video, packets, shift_s) if video is not None else None,
         sound=reader.finish() if reader is not None else None,
         sound_error=reader.error if reader is not None else None,
     )
@@ -164,18 +167,33 @@ def _drop_after_loss(container: Any, packets: Packets, listed: list[int]) -> int
     return lost
 
 
-def _video_stream(container: Any, stream: Any, packets: Packets) -> VideoStream | None:
+def _edit_shift(container: Any, packets: Packets) -> float:
+    """By how much FFmpeg's times of an edited video are early, seconds.
+
+    It puts the first frame that is wholly shown at the start of the edit, which may begin within the frame before.
+    Without its way of following edit lists the times are exact, while frames that are hidden are not told apart.
+    """
+    exact = av.open(container.name, metadata_errors="ignore", options={"advanced_editlist": "0"})
+    with exact:
+        for packet in exact.demux(exact.streams.best("video")):
+            if packet.size and packet.pos == packets.first_at:
+                shift = (stamp(packet) or 0.0) - packets.times[0]
+                return shift if 0 < shift < 1 else 0.0
+    return 0.0
+
+
+def _video_stream(container: Any, stream: Any, packets: Packets, shift_s: float) -> VideoStream | None:
     frame = packets.first_frame
     if frame is None or not packets.times:
         return None
-    times = np.unique(np.asarray(packets.times, np.float64))
+    times = np.unique(np.asarray(packets.times, np.float64)) + shift_s
     if packets.untimed and stream.average_rate:
         # A raw stream says only how many frames a second it has.
         count = len(packets.times) + packets.untimed
         times = times[0] + np.arange(count) / float(stream.average_rate)
     interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
     announced_s = _announced_end(container, stream)
-    end_s = float(times[-1]) + (packets.last_duration_s if times[-1] == packets.last_s else 0.0)
+    end_s = float(times[-1]) + (packets.last_duration_s if packets.last_s + shift_s == times[-1] else 0.0)
     if announced_s is not None and announced_s > times[-1]:
         end_s = min(end_s, announced_s)
     end_s = max(end_s, float(times[-1]) + interval)
@@ -192,6 +210,7 @@ def _video_stream(container: Any, stream: Any, packets: Packets) -> VideoStream 
         plain=container.format.name in _INDEXED and not packets.extra and not packets.odd_keys,
         counted=container.format.name == "avi" or packets.untimed > 0,
         fault=packets.fault,
+        shift_s=shift_s,
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipelines.decode import FRAME_SOURCES
-from pipelines.frames import choose, motion, stored_size
+from pipelines.frames import choose, due, motion, stored_size, usual_interval
 from pipelines.streams import VideoStream, read_media
 
 
@@ -37,6 +37,21 @@ def test_constant_rate_gives_the_nearest_frame() -> None:
     grid = 0.5 + np.arange(60) / 16
     nearest = np.abs(times[None] - grid[:, None]).min(axis=1)
     np.testing.assert_allclose(np.abs(times[choose(times, grid)] - grid), nearest, atol=1e-9)
+
+
+def test_a_variable_rate_gives_the_nearest_frame_too() -> None:
+    times = np.cumsum(np.random.default_rng(0).choice([0.02, 0.04, 0.06], 200))
+    grid = np.arange(times[0], times[-1], 1 / 16)
+    nearest = np.abs(times[None] - grid[:, None]).min(axis=1)
+    np.testing.assert_allclose(np.abs(times[choose(times, grid)] - grid), nearest, atol=1e-9)
+
+
+def test_a_frame_is_due_where_it_is_chosen() -> None:
+    """One at a time (PyAV) and all at once (decord): the same frames."""
+    times = np.array([0.0, 0.04, 0.1, 0.14, 5.0, 5.04, 5.08])
+    for i in range(1, len(times)):
+        from_s = due(times[i], times[i - 1], usual_interval(times))
+        assert list(choose(times, np.array([from_s - 1e-9, from_s + 1e-9]))) == [i - 1, i]
 
 
 def test_a_picture_that_stays_on_is_shown_until_the_next_one_is_due() -> None:
