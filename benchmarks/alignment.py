@@ -74,7 +74,8 @@ longest, where their lengths differ) without anything being out of step. The mea
 {markdown(header, rows)}
 
 Files that do not say what would have to be known are no case here: in AVI, MP3 sound is late by what its encoder and
-its decoder take (25 ms with LAME at 44.1 kHz), and pictures with B-frames that are not packed are one frame late.
+its decoder take (25 ms with LAME at 44.1 kHz), and pictures with B-frames that are not packed are one frame late. In
+MPEG program streams FFmpeg gives a frame in some hundred the time of its neighbour.
 """
 
 

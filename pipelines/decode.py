@@ -15,6 +15,7 @@ from pipelines.complaints import Suspicious
 from pipelines.config import IngestConfig
 from pipelines.damage import whole_spans
 from pipelines.decord_frames import decord_frames
+from pipelines.filters import require_content, require_streams
 from pipelines.frames import FrameSource, encode_jpeg, motion, stored_size
 from pipelines.pyav_frames import pyav_frames
 from pipelines.result import BadMedia, FileResult, one_line
@@ -63,6 +64,7 @@ def decode_file(item: SourceItem, config: IngestConfig, known_sha256: str | None
 
 def _decode(path: str, item: SourceItem, config: IngestConfig) -> FileResult:
     media = read_media(path, config.sample_rate)
+    require_streams(media.video is not None, media.sound is not None, config)
     segments, sights = _see(path, media, config)
     if media.warnings and not config.keep_partial:
         reason, message = next(iter(media.warnings.items()))
@@ -72,6 +74,7 @@ def _decode(path: str, item: SourceItem, config: IngestConfig) -> FileResult:
         common | _place(item, segment) | sight | _hearing(media, segment, config)
         for segment, sight in zip(segments, sights, strict=True)
     ]
+    require_content(rows, config)
     notes = [*media.warnings.values()] + ([media.sound_error] if media.sound_error else [])
     return FileResult(
         Status.OK, reason=next(iter(media.warnings), None), message="; ".join(notes) or None, rows=rows
