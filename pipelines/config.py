@@ -8,7 +8,20 @@ from pydantic import Field, model_validator
 
 from chronav.config import Config
 
-CONTENT_KEYS = ("fps", "short_side", "sample_rate", "segment_s", "min_s", "jpeg_quality")
+CONTENT_KEYS = (
+    "fps",
+    "short_side",
+    "sample_rate",
+    "segment_s",
+    "min_s",
+    "jpeg_quality",
+    "keep_partial",
+    "require_video",
+    "require_audio",
+    "min_file_s",
+    "silent_db",
+    "still_motion",
+)
 
 
 class IngestConfig(Config):
@@ -20,8 +33,26 @@ class IngestConfig(Config):
     segment_s: float = Field(10.0, gt=0, description="length of a segment that is aimed at, seconds")
     min_s: float = Field(2.0, ge=0, description="a rest up to this long lengthens the others, seconds")
     jpeg_quality: int = Field(85, ge=1, le=100, description="JPEG quality of stored frames")
+    keep_partial: bool = Field(
+        True, description="keep what is whole of damaged files, instead of rejecting them"
+    )
+    require_video: bool = Field(False, description="reject files without video")
+    require_audio: bool = Field(False, description="reject files without sound")
+    min_file_s: float = Field(0.0, ge=0, description="reject files that are shorter, seconds")
+    silent_db: float | None = Field(
+        None,
+        ge=-120,
+        le=0,
+        description="reject files with sound below this level throughout, dB of full scale",
+    )
+    still_motion: float | None = Field(
+        None, gt=0, le=1, description="reject files with less motion than this throughout, grey levels 0 to 1"
+    )
     files_per_task: int = Field(8, ge=1, description="source files that one task decodes, at most")
     files_per_commit: int = Field(64, ge=1, description="source files after which the table is committed")
+    timeout_s: float = Field(
+        300.0, gt=0, description="seconds that a file may take for each 16 MiB of it begun"
+    )
 
     @model_validator(mode="after")
     def _rest_is_shorter(self) -> IngestConfig:

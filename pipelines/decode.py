@@ -9,21 +9,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import av
-
 from chronav import storage
 from pipelines.audio import align, encode_flac, rms_db
+from pipelines.complaints import Suspicious
 from pipelines.config import IngestConfig
-from pipelines.decord_cpu import decord
-from pipelines.frames import FRAME_SOURCES, FrameSource, encode_jpeg, motion, stored_size
+from pipelines.damage import whole_spans
+from pipelines.decord_frames import decord_frames
+from pipelines.filters import require_content, require_streams
+from pipelines.frames import FrameSource, encode_jpeg, motion, stored_size
+from pipelines.pyav_frames import pyav_frames
 from pipelines.result import BadMedia, FileResult, one_line
 from pipelines.schema import SCHEMA_VERSION, Reason, Status
-from pipelines.segments import Segment, cut, frame_count, instants
+from pipelines.segments import Segment, Span, cut_spans, instants
 from pipelines.sources.base import SourceItem, file_name
 from pipelines.streams import Media, read_media
 
 Row = dict[str, Any]
-_MIN_FRAMES = 2  # of what is stored: less holds no time
+FRAME_SOURCES = (decord_frames, pyav_frames)  # in the order in which they are tried
+_NOTHING_SEEN: Row = {
+    "height": 0,
+    "width": 0,
+    "n_frames": 0,
+    "source_fps": None,
+    "frames": [],
+    "motion": None,
+}
 
 
 def decode_file(item: SourceItem, config: IngestConfig, known_sha256: str | None = None) -> FileResult:
@@ -54,53 +64,55 @@ def decode_file(item: SourceItem, config: IngestConfig, known_sha256: str | None
 
 def _decode(path: str, item: SourceItem, config: IngestConfig) -> FileResult:
     media = read_media(path, config.sample_rate)
-    start_s, duration_s = _span(media)
-    if frame_count(duration_s, config.fps) < _MIN_FRAMES:
-        if media.video is not None and len(media.video.times) == 1:
-            raise BadMedia(Status.REJECTED, Reason.STILL_PICTURE, "one single frame")
-        raise BadMedia(Status.REJECTED, Reason.TOO_SHORT, f"{duration_s:.3f} s")
-    segments = cut(start_s, duration_s, config.segment_s, config.min_s)
+    require_streams(media.video is not None, media.sound is not None, config)
+    segments, sights = _see(path, media, config)
+    if media.warnings and not config.keep_partial:
+        reason, message = next(iter(media.warnings.items()))
+        raise BadMedia(Status.REJECTED, reason, message)
     common = _common(item, config)
-    sights = _sights(path, media, segments, config)
     rows = [
         common | _place(item, segment) | sight | _hearing(media, segment, config)
         for segment, sight in zip(segments, sights, strict=True)
     ]
+    require_content(rows, config)
     notes = [*media.warnings.values()] + ([media.sound_error] if media.sound_error else [])
     return FileResult(
         Status.OK, reason=next(iter(media.warnings), None), message="; ".join(notes) or None, rows=rows
     )
 
 
-def _span(media: Media) -> tuple[float, float]:
-    """Start and length of what is cut into segments: the video, or the sound where there is no video."""
-    if media.video is not None:
-        return media.video.start_s, media.video.duration_s
-    assert media.sound is not None
-    return media.sound.start_s, media.sound.duration_s
-
-
-def _sights(path: str, media: Media, segments: list[Segment], config: IngestConfig) -> list[Row]:
-    """The columns of the frames of every segment."""
-    if media.video is None:
-        nothing: Row = {
-            "height": 0,
-            "width": 0,
-            "n_frames": 0,
-            "source_fps": None,
-            "frames": [],
-            "motion": None,
-        }
-        return [dict(nothing) for _ in segments]
-    size = stored_size(media.video, config.short_side)
-    failures = []
-    for opened in FRAME_SOURCES:
+def _see(path: str, media: Media, config: IngestConfig) -> tuple[list[Segment], list[Row]]:
+    """The segments that a file is cut into, and the columns of their frames; adds what it finds to the warnings."""
+    video = media.video
+    if video is None:
+        assert media.sound is not None
+        segments = _cut([(media.sound.start_s, media.sound.end_s)], config)
+        if not segments:
+            raise BadMedia(Status.REJECTED, Reason.TOO_SHORT, f"{media.sound.duration_s:.3f} s")
+        return segments, [dict(_NOTHING_SEEN) for _ in segments]
+    size = stored_size(video, config.short_side)
+    segments = _cut(video.spans, config)
+    if not segments:
+        if len(video.times) == 1:
+            raise BadMedia(Status.REJECTED, Reason.STILL_PICTURE, "one single frame")
+        raise BadMedia(Status.REJECTED, Reason.TOO_SHORT, f"{video.duration_s:.3f} s")
+    for opened in FRAME_SOURCES if video.fault is None else ():
         try:
-            source = opened(path, media.video, size)
-            return [_sight(source, segment, media.video.rate, config) for segment in segments]
-        except (decord.DECORDError, decord.DECORDLimitReachedError, av.FFmpegError) as error:
-            failures.append(one_line(error))
-    raise BadMedia(Status.FAILED, Reason.CORRUPT_FRAMES, failures[-1])
+            with opened(path, video, size) as source:
+                return segments, [_sight(source, segment, video.rate, config) for segment in segments]
+        except Suspicious:
+            continue
+    spans, wrong = whole_spans(path, video)
+    media.warnings.setdefault(Reason.CORRUPT_FRAMES, wrong or video.fault or "frames are missing")
+    segments = _cut(spans, config)
+    if not segments:
+        raise BadMedia(Status.FAILED, Reason.CORRUPT_FRAMES, media.warnings[Reason.CORRUPT_FRAMES])
+    with pyav_frames(path, video, size, strict=False) as source:
+        return segments, [_sight(source, segment, video.rate, config) for segment in segments]
+
+
+def _cut(spans: list[Span], config: IngestConfig) -> list[Segment]:
+    return cut_spans(spans, config.fps, config.segment_s, config.min_s)
 
 
 def _sight(source: FrameSource, segment: Segment, rate: float, config: IngestConfig) -> Row:

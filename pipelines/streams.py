@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,11 +10,17 @@ import av
 import numpy as np
 
 from pipelines.audio import Sound, SoundReader
+from pipelines.complaints import logged
+from pipelines.packets import PacketReader, Packets, lost_from, stamp
 from pipelines.result import BadMedia, one_line
 from pipelines.schema import Reason, Status
+from pipelines.segments import Span, split_at_jumps
 
 # ffmpeg plays text as a terminal's screen and calls it video.
 _NO_MEDIA_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf", "lrc"})
+# They say how long they are and where their frames lie. Of others FFmpeg guesses the length from the time stamps, and
+# decord, which seeks, finds wrong frames in some (MPEG program streams) without noticing.
+_INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi"})
 
 
 @dataclass
@@ -23,7 +30,11 @@ class VideoStream:
     `times`: presentation times of the frames that are shown, sorted, float64 (n,).
     `width`, `height`: as coded; `rotation`: degrees, counter-clockwise; `pixel_aspect`: width / height of a pixel;
     `rate`: mean frames per second.
-    `extra_packets`: frames that are coded but by the container's edit list never shown.
+    `spans`: what it is made of, (start, end); more than one where its time stamps jump absurdly.
+    `plain`: every packet is a frame that is shown, and the container is right about which are key frames.
+    `counted`: the container has no times of presentation, so that frames are counted (AVI, raw streams).
+    `fault`: what is wrong with a packet, as far as that shows without decoding it.
+    `shift_s`: what has to be added to FFmpeg's times to have the true ones (it is, in all the others).
     """
 
     times: np.ndarray
@@ -33,7 +44,11 @@ class VideoStream:
     rotation: int
     pixel_aspect: float
     rate: float
-    extra_packets: int = 0
+    spans: list[Span]
+    plain: bool = True
+    counted: bool = False
+    fault: str | None = None
+    shift_s: float = 0.0
 
     @property
     def start_s(self) -> float:
@@ -56,41 +71,38 @@ class Media:
     sound_error: str | None = None
 
 
-@dataclass
-class _Packets:
-    """What is gathered from the video packets, which are not decoded beyond the first frame."""
-
-    times: list[float] = field(default_factory=list)
-    end_s: float = 0.0
-    extra: int = 0
-    corrupt: int = 0
-    untimed: int = 0
-    first_frame: Any = None
-
-
 def read_media(path: str, sample_rate: int) -> Media:
     """Read times and sound of a local file; raises `BadMedia` when there is nothing to be had from it.
 
     The sound is mono float32 at `sample_rate`. Files with both video and sound are read once.
     """
-    try:
-        container = av.open(path, metadata_errors="ignore")
-    except (av.FFmpegError, OSError) as error:
-        raise BadMedia(Status.FAILED, Reason.UNREADABLE, one_line(error)) from None
-    with container:
-        if container.format.name in _NO_MEDIA_FORMATS:
-            raise BadMedia(Status.FAILED, Reason.UNREADABLE, "text, not media")
-        video, audio = _pick_streams(container)
-        if video is None and audio is None:
-            raise BadMedia(Status.REJECTED, Reason.NO_VIDEO, "neither video nor sound in this file")
-        packets, reader = _read_packets(container, video, audio, sample_rate)
-        media = Media(
-            video=_video_stream(video, packets) if video is not None else None,
-            sound=reader.finish() if reader is not None else None,
-            sound_error=reader.error if reader is not None else None,
-        )
-        _judge(media, packets)
-        _look_for_loss(media, packets, video)
+    with logged() as errors:
+        try:
+            container = av.open(path, metadata_errors="ignore")
+        except (av.FFmpegError, OSError) as error:
+            raise BadMedia(Status.FAILED, Reason.UNREADABLE, one_line(error)) from None
+        with container:
+            return _read_container(container, sample_rate, errors)
+
+
+def _read_container(container: Any, sample_rate: int, errors: list[Any]) -> Media:
+    if container.format.name in _NO_MEDIA_FORMATS:
+        raise BadMedia(Status.FAILED, Reason.UNREADABLE, "text, not media")
+    video, audio = _pick_streams(container)
+    if video is None and audio is None:
+        raise BadMedia(Status.REJECTED, Reason.NO_VIDEO, "neither video nor sound in this file")
+    listed = _indexed_sizes(video)
+    packets, reader = _read_packets(container, video, audio, sample_rate, errors)
+    lost = _drop_after_loss(container, packets, listed)
+    shift_s = _edit_shift(container, packets) if packets.extra else 0.0
+    media = Media(
+        video=_video_stream(container, video, packets, shift_s) if video is not None else None,
+        sound=reader.finish() if reader is not None else None,
+        sound_error=reader.error if reader is not None else None,
+    )
+    _judge(media, packets)
+    if media.video is not None:
+        _look_for_loss(media, packets, video, lost, indexed=len(listed) >= packets.found)
     return media
 
 
@@ -105,58 +117,87 @@ def _pick_streams(container: Any) -> tuple[Any, Any]:
     return video, audio
 
 
-def _read_packets(container: Any, video: Any, audio: Any, sample_rate: int) -> tuple[_Packets, Any]:
-    packets = _Packets()
+def _indexed_sizes(stream: Any) -> list[int]:
+    """Sizes of the frames that the container's index lists; reading the file adds to the index."""
+    return [entry.size for entry in stream.index_entries if entry.size > 0] if stream is not None else []
+
+
+def _read_packets(
+    container: Any, video: Any, audio: Any, sample_rate: int, errors: list[Any]
+) -> tuple[Packets, SoundReader | None]:
+    frames = PacketReader(video) if video is not None else None
     reader = SoundReader(sample_rate) if audio is not None else None
     try:
-        for packet in container.demux([stream for stream in (video, audio) if stream is not None]):
+        for packet, complaint in _demuxed(container, [video, audio], errors):
+            if complaint is not None and frames is not None:
+                frames.blame(complaint)
             if packet.size and packet.has_sidedata("encryption_info"):
                 raise BadMedia(Status.REJECTED, Reason.ENCRYPTED, "the file is encrypted")
-            if packet.stream is video:
-                _note_video(packet, packets)
-            elif reader is not None:
+            if packet.stream is audio and reader is not None:
                 reader.read(packet)
+            elif frames is not None:
+                frames.note(packet)
     except av.FFmpegError as error:
-        if not packets.times and (reader is None or reader.empty):
+        if (frames is None or not frames.packets.times) and (reader is None or reader.empty):
             raise BadMedia(Status.FAILED, Reason.UNREADABLE, one_line(error)) from None
-        packets.corrupt += 1  # what came before the error is kept
-    return packets, reader
+        if frames is not None:
+            frames.packets.corrupt += 1  # what came before the error is kept
+    return frames.packets if frames is not None else Packets(), reader
 
 
-def _note_video(packet: Any, packets: _Packets) -> None:
-    if packets.first_frame is None:
-        try:
-            packets.first_frame = next(iter(packet.decode()), None)
-        except av.FFmpegError:
-            packets.corrupt += 1
-    if not packet.size:
-        return
-    if packet.is_discard:
-        packets.extra += 1
-        return
-    if packet.is_corrupt:
-        packets.corrupt += 1
-        return
-    stamp = packet.pts if packet.pts is not None else packet.dts
-    if stamp is None:
-        packets.untimed += 1
-        return
-    time = float(stamp * packet.time_base)
-    packets.times.append(time)
-    packets.end_s = max(packets.end_s, time + float((packet.duration or 0) * packet.time_base))
+def _demuxed(container: Any, streams: list[Any], errors: list[Any]) -> Iterator[tuple[Any, str | None]]:
+    """Every packet, and what the container's reader found wrong before it. `errors`: of `logged`, from the start."""
+    wanted = [stream for stream in streams if stream is not None]
+    decoders = {stream.codec_context.name for stream in wanted}
+    seen = 0
+    for packet in container.demux(wanted):
+        complaints = [text.strip() for _, source, text in errors[seen:] if source not in decoders]
+        yield packet, complaints[0] if complaints else None
+        seen = len(errors)
 
 
-def _video_stream(stream: Any, packets: _Packets) -> VideoStream | None:
+def _drop_after_loss(container: Any, packets: Packets, listed: list[int]) -> int | None:
+    """Where times are counted, a lost frame makes those after it wrong: keep what is before.
+
+    Returns the number of the first frame that the index lists and the file lacks, if there is one.
+    """
+    lost = lost_from(packets, listed)
+    if lost is not None and lost < len(packets.times) and container.format.name == "avi":
+        del packets.times[lost:]
+    return lost
+
+
+def _edit_shift(container: Any, packets: Packets) -> float:
+    """By how much FFmpeg's times of an edited video are early, seconds.
+
+    It puts the first frame that is wholly shown at the start of the edit, which may begin within the frame before.
+    Without its way of following edit lists the times are exact, while frames that are hidden are not told apart.
+    """
+    exact = av.open(container.name, metadata_errors="ignore", options={"advanced_editlist": "0"})
+    with exact:
+        for packet in exact.demux(exact.streams.best("video")):
+            if packet.size and packet.pos == packets.first_at:
+                shift = (stamp(packet) or 0.0) - packets.times[0]
+                return shift if 0 < shift < 1 else 0.0
+    return 0.0
+
+
+def _video_stream(container: Any, stream: Any, packets: Packets, shift_s: float) -> VideoStream | None:
     frame = packets.first_frame
     if frame is None or not packets.times:
         return None
-    times = np.unique(np.asarray(packets.times, np.float64))
+    times = np.unique(np.asarray(packets.times, np.float64)) + shift_s
     if packets.untimed and stream.average_rate:
         # A raw stream says only how many frames a second it has.
         count = len(packets.times) + packets.untimed
         times = times[0] + np.arange(count) / float(stream.average_rate)
     interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    end_s = max(packets.end_s, float(times[-1]) + interval)
+    announced_s = _announced_end(container, stream)
+    end_s = float(times[-1]) + (packets.last_duration_s if packets.last_s + shift_s == times[-1] else 0.0)
+    if announced_s is not None and announced_s > times[-1]:
+        end_s = min(end_s, announced_s)
+    end_s = max(end_s, float(times[-1]) + interval)
+    spans = split_at_jumps(times, end_s, announced_s)
     return VideoStream(
         times=times,
         end_s=end_s,
@@ -164,9 +205,22 @@ def _video_stream(stream: Any, packets: _Packets) -> VideoStream | None:
         height=frame.height,
         rotation=frame.rotation,
         pixel_aspect=float(stream.sample_aspect_ratio or 1),
-        rate=_rate(len(times), end_s - float(times[0]), stream.average_rate),
-        extra_packets=packets.extra,
+        rate=_rate(len(times), sum(end - start for start, end in spans), stream.average_rate),
+        spans=spans,
+        plain=container.format.name in _INDEXED and not packets.extra and not packets.odd_keys,
+        counted=container.format.name == "avi" or packets.untimed > 0,
+        fault=packets.fault,
+        shift_s=shift_s,
     )
+
+
+def _announced_end(container: Any, stream: Any) -> float | None:
+    """Where the header says that the video ends, seconds, if it does."""
+    if container.format.name not in _INDEXED:
+        return None
+    if stream.duration:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
 
 
 def _rate(frames: int, duration_s: float, announced: Any) -> float:
@@ -177,7 +231,7 @@ def _rate(frames: int, duration_s: float, announced: Any) -> float:
     )
 
 
-def _judge(media: Media, packets: _Packets) -> None:
+def _judge(media: Media, packets: Packets) -> None:
     """Raise `BadMedia` where nothing is left."""
     if packets.times and media.video is None:
         raise BadMedia(Status.FAILED, Reason.CORRUPT_FRAMES, "no frame can be decoded")
@@ -186,18 +240,24 @@ def _judge(media: Media, packets: _Packets) -> None:
         raise BadMedia(Status.FAILED, Reason.UNREADABLE, detail)
 
 
-def _look_for_loss(media: Media, packets: _Packets, stream: Any) -> None:
+def _look_for_loss(media: Media, packets: Packets, stream: Any, lost: int | None, indexed: bool) -> None:
     """Note a warning where the video has fewer frames than its header announces, or damaged ones.
 
     The count alone does not tell: AVI counts frames that were dropped on purpose, MP4 those that an edit
-    list takes away. So the time that the header announces must be missing, too.
+    list takes away. So the time that the header announces must be missing, too, or an AVI's index, which is
+    not found where bytes are missing before it.
     """
-    if media.video is None:
-        return
-    found = len(packets.times) + packets.extra + packets.untimed
+    assert media.video is not None
+    video = media.video
     announced_s = float(((stream.start_time or 0) + (stream.duration or 0)) * stream.time_base)
-    spare_s = 2 / media.video.rate if media.video.rate else 0.0
-    if stream.frames > found and announced_s > media.video.end_s + spare_s:
-        media.warnings[Reason.TRUNCATED] = f"{found} of {stream.frames} announced frames are there"
+    spare_s = 2 / video.rate if video.rate else 0.0
+    unsure = announced_s > video.end_s + spare_s or (video.counted and not indexed)
+    missing = stream.frames > packets.found and unsure
+    if missing and (lost is None or lost == len(packets.sizes)):
+        media.warnings[Reason.TRUNCATED] = f"{packets.found} of {stream.frames} announced frames are there"
+    elif lost is not None:
+        media.warnings[Reason.CORRUPT_FRAMES] = f"frame {lost} is lost"
     elif packets.corrupt:
         media.warnings[Reason.CORRUPT_FRAMES] = f"{packets.corrupt} damaged packets"
+    elif len(video.spans) > 1 or video.spans[-1][1] < video.end_s:
+        media.warnings[Reason.CORRUPT_FRAMES] = "the time stamps jump"

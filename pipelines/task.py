@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.config import IngestConfig
-from pipelines.decode import decode_file
+from pipelines.guarded import decode_guarded
 from pipelines.ledger import LedgerRow, ledger_row
 from pipelines.sources.base import SourceItem
 from pipelines.writer import Part, PartWriter
@@ -58,7 +58,7 @@ def run_task(row: Mapping[str, Any], table: str, config: IngestConfig) -> dict[s
     with PartWriter(table) as writer:
         for values, known_sha256 in json.loads(row["files"]):
             item = SourceItem(**values)
-            result = decode_file(item, config, known_sha256)
+            result = decode_guarded(item, config, known_sha256)
             if result.unchanged:
                 done.touched.append(item.uri)
                 continue

@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.frames import FRAME_SOURCES, choose, motion, stored_size
+from pipelines.decode import FRAME_SOURCES
+from pipelines.frames import choose, due, motion, stored_size, usual_interval
 from pipelines.streams import VideoStream, read_media
 
 
 def stream(width: int, height: int, rotation: int = 0, pixel_aspect: float = 1.0) -> VideoStream:
-    return VideoStream(np.arange(10) / 25, 0.4, width, height, rotation, pixel_aspect, rate=25.0)
+    return VideoStream(
+        np.arange(10) / 25, 0.4, width, height, rotation, pixel_aspect, rate=25.0, spans=[(0.0, 0.4)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -34,6 +37,21 @@ def test_constant_rate_gives_the_nearest_frame() -> None:
     grid = 0.5 + np.arange(60) / 16
     nearest = np.abs(times[None] - grid[:, None]).min(axis=1)
     np.testing.assert_allclose(np.abs(times[choose(times, grid)] - grid), nearest, atol=1e-9)
+
+
+def test_a_variable_rate_gives_the_nearest_frame_too() -> None:
+    times = np.cumsum(np.random.default_rng(0).choice([0.02, 0.04, 0.06], 200))
+    grid = np.arange(times[0], times[-1], 1 / 16)
+    nearest = np.abs(times[None] - grid[:, None]).min(axis=1)
+    np.testing.assert_allclose(np.abs(times[choose(times, grid)] - grid), nearest, atol=1e-9)
+
+
+def test_a_frame_is_due_where_it_is_chosen() -> None:
+    """One at a time (PyAV) and all at once (decord): the same frames."""
+    times = np.array([0.0, 0.04, 0.1, 0.14, 5.0, 5.04, 5.08])
+    for i in range(1, len(times)):
+        from_s = due(times[i], times[i - 1], usual_interval(times))
+        assert list(choose(times, np.array([from_s - 1e-9, from_s + 1e-9]))) == [i - 1, i]
 
 
 def test_a_picture_that_stays_on_is_shown_until_the_next_one_is_due() -> None:
@@ -66,8 +84,8 @@ def test_stored_frames_are_the_nearest_ones(
     assert video.rate == pytest.approx(fps, rel=1e-3)
     assert len(video.times) == 120
     grid = np.arange(int(120 / fps * 16)) / 16
-    reader = source(path, video, stored_size(video, 128))
-    frames = np.concatenate([reader.at(video.start_s + part) for part in np.array_split(grid, 3)])
+    with source(path, video, stored_size(video, 128)) as reader:
+        frames = np.concatenate([reader.at(video.start_s + part) for part in np.array_split(grid, 3)])
     shown = np.array([read_number(frame) for frame in frames])
     assert np.abs(shown - grid * fps).max() <= 0.5 + 0.05 * (fps > 25)  # mkv rounds to milliseconds
 
@@ -83,7 +101,8 @@ def test_rotation_is_applied(source: Callable, tmp_path: Path, ffmpeg: Callable)
     assert video is not None
     size = stored_size(video, 64)
     assert size == (64, 128)
-    frame = source(str(turned), video, size).at(np.array([0.0]))[0].astype(int)
+    with source(str(turned), video, size) as reader:
+        frame = reader.at(np.array([0.0]))[0].astype(int)
     top, bottom = frame[20, 32], frame[108, 32]
     # Metadata of +90 degrees asks the player to turn counter-clockwise: left goes to the bottom.
     assert top[2] > top[0] + 100

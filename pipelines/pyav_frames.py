@@ -1,0 +1,131 @@
+"""Frames by PyAV: slower, at home in more files, and told of damage packet by packet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import av
+import numpy as np
+
+from pipelines.bitstream import fault, nal_prefix
+from pipelines.complaints import Suspicious, logged
+from pipelines.frames import FrameSource, due, usual_interval
+from pipelines.packets import TimeLine
+from pipelines.result import one_line
+from pipelines.streams import VideoStream
+
+
+@contextmanager
+def pyav_frames(
+    path: str, video: VideoStream, size: tuple[int, int], strict: bool = True
+) -> Iterator[FrameSource]:
+    """Opens a video; when `strict` raises `Suspicious` as soon as anything is wrong with what was decoded."""
+    with logged() as errors, _open(path) as container:
+        yield _PyavFrames(container, video, size, errors, strict)
+
+
+def decode_all(path: str) -> Iterator[tuple[Any, list[Any], str | None]]:
+    """Every packet of a file's video, the frames that come out with it, and what is wrong with it, if anything.
+
+    None stands for packets that are lost; the empty packet is the end of the file.
+    """
+    with logged() as errors, _open(path) as container:
+        yield from _decode(container, errors)
+
+
+def _open(path: str) -> Any:
+    container = av.open(path, metadata_errors="ignore")
+    container.streams.best("video").codec_context.thread_count = 1
+    return container
+
+
+def _decode(container: Any, errors: list[Any]) -> Iterator[tuple[Any, list[Any], str | None]]:
+    stream = container.streams.best("video")
+    codec, prefix = (
+        stream.codec_context.name,
+        nal_prefix(stream.codec_context.name, stream.codec_context.extradata),
+    )
+    line = TimeLine()
+    seen = len(errors)
+    try:
+        for packet in container.demux(stream):
+            if len(errors) > seen:
+                yield None, [], errors[-1][-1].strip()
+            seen, frames, wrong = len(errors), [], None
+            if packet.size and line.turns_back(packet):
+                yield None, [], "the time stamps turn back"
+                return
+            if packet.is_corrupt:
+                yield packet, [], "a packet breaks off"
+                continue
+            try:
+                frames = packet.decode()
+            except av.FFmpegError as error:
+                wrong = one_line(error)
+            if len(errors) > seen:
+                wrong = errors[-1][-1].strip()
+                seen = len(errors)
+            elif any(frame.is_corrupt for frame in frames):
+                wrong = "a frame is damaged"
+            yield packet, frames, wrong or (fault(bytes(packet), codec, prefix) if packet.size else None)
+    except av.FFmpegError as error:
+        yield None, [], one_line(error)
+
+
+class _PyavFrames:
+    """Sequential decoding with the true times."""
+
+    def __init__(
+        self, container: Any, video: VideoStream, size: tuple[int, int], errors: list[Any], strict: bool
+    ) -> None:
+        self._width, self._height = size
+        self._turns = video.rotation // 90 % 4
+        self._usual = usual_interval(video.times)
+        self._shift_s = video.shift_s
+        self._strict = strict
+        # In AVI the times of decoded frames are made up where frames are reordered.
+        self._times = iter(video.times) if video.counted else None
+        self._decoded = self._timed(_decode(container, errors))
+        self._shown: Any = None
+        self._next = next(self._decoded, None)
+
+    def at(self, instants: np.ndarray) -> np.ndarray:
+        """Ascending instants (n,), seconds -> RGB uint8 (n, height, width, 3)."""
+        frames = np.empty((len(instants), self._height, self._width, 3), np.uint8)
+        image: np.ndarray | None = None
+        for i, instant in enumerate(instants):
+            if self._advance(instant) or image is None:
+                image = self._image()
+            frames[i] = image
+        return frames
+
+    def _advance(self, instant: float) -> bool:
+        """Show the last frame that is due at `instant`; whether that is another than before."""
+        before = self._shown
+        while self._next is not None and (
+            self._shown is None or due(self._next[0], self._shown[0], self._usual) <= instant
+        ):
+            self._shown, self._next = self._next, next(self._decoded, None)
+        if self._shown is None:
+            raise Suspicious("no frame can be decoded")
+        return self._shown is not before
+
+    def _timed(self, decoded: Iterator[tuple[Any, list[Any], str | None]]) -> Iterator[tuple[float, Any]]:
+        time = 0.0
+        for _, frames, wrong in decoded:
+            if wrong and self._strict:
+                raise Suspicious(wrong)
+            for frame in frames:
+                if self._times is not None:
+                    time = next(self._times, time)
+                elif frame.time is not None:
+                    time = frame.time + self._shift_s
+                yield time, frame
+
+    def _image(self) -> np.ndarray:
+        turned = self._turns % 2 == 1
+        width, height = (self._height, self._width) if turned else (self._width, self._height)
+        image = self._shown[1].to_ndarray(format="rgb24", width=width, height=height)
+        return np.rot90(image, self._turns)
