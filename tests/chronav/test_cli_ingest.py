@@ -59,8 +59,9 @@ def test_all_options_reach_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_the_summary_says_what_was_done() -> None:
     outcome = {
         "files": 9, "missing": 0, "new": 1, "changed": 2, "retried": 3, "unchanged": 1, "removed": 4, "remaining": 2,
-        "decoded": 6, "seconds": 1.25, "ok": 5, "rejected": 1, "failed": 1, "reasons": {"silent": 1, "timeout": 1}, "table": "/T",
-        "table_version": 8, "segments": 12, "segments_with_sound": 11, "compacted": {"files": 40, "into": 2},
+        "decoded": 6, "seconds": 1.25, "ok": 5, "rejected": 1, "failed": 1, "reasons": {"silent": 1, "timeout": 1},
+        "table": "/T", "table_version": 8, "segments": 12, "segments_with_sound": 11,
+        "compacted": {"files": 40, "into": 2},
         "vacuumed": {"files": 3, "bytes": 77},
     }  # fmt: skip
     assert cli._ingest_summary(outcome).splitlines() == [
