@@ -120,7 +120,7 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execute, "connected", nullcontext)
     monkeypatch.setattr(execute, "_files_per_task", lambda files, config: config.files_per_task)
     monkeypatch.setattr(execute, "_run", lambda tasks, work, table: map(work, tasks))
-    monkeypatch.setattr(task, "decode_file", fake_decode)
+    monkeypatch.setattr(task, "decode_guarded", fake_decode)
 
 
 class FakeRun:

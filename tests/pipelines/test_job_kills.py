@@ -185,12 +185,12 @@ from pipelines.config import IngestConfig
 from pipelines.job import ingest
 patch = pytest.MonkeyPatch()
 conftest.without_ray(patch)
-decode = task.decode_file
+decode = task.decode_guarded
 def slowly(*args):
     print("file", flush=True)
     time.sleep(0.02)
     return decode(*args)
-patch.setattr(task, "decode_file", slowly)
+patch.setattr(task, "decode_guarded", slowly)
 ingest({media!r}, {table!r}, IngestConfig(fps=8.0, files_per_task=1, files_per_commit=2))
 """
 

@@ -121,8 +121,8 @@ def test_retry_decodes_again_what_it_names(source: Path, table: str, monkeypatch
         outcome = run(source, table, retry=frozenset({what}))
         assert some(outcome, "retried", "unchanged", "decoded", "failed") == (1, 4, 1, 1)
 
-    decode = task.decode_file
-    monkeypatch.setattr(task, "decode_file", lambda item, *rest: decode(as_if_good(item), *rest))
+    decode = task.decode_guarded
+    monkeypatch.setattr(task, "decode_guarded", lambda item, *rest: decode(as_if_good(item), *rest))
     outcome = run(source, table, retry=frozenset({"failed"}))
     assert some(outcome, "decoded", "ok", "failed", "segments") == (1, 5, 0, 6)
 
