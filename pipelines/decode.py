@@ -11,29 +11,17 @@ from typing import Any
 
 from chronav import storage
 from pipelines.audio import align, encode_flac, rms_db
-from pipelines.complaints import Suspicious
 from pipelines.config import IngestConfig
-from pipelines.damage import whole_spans
-from pipelines.decord_frames import decord_frames
 from pipelines.filters import require_content, require_streams
-from pipelines.frames import FrameSource, encode_jpeg, motion, stored_size
-from pipelines.pyav_frames import pyav_frames
+from pipelines.near_duplicates import Signature
 from pipelines.result import BadMedia, FileResult, one_line
 from pipelines.schema import SCHEMA_VERSION, Reason, Status
-from pipelines.segments import Segment, Span, cut_spans, instants
+from pipelines.segments import Segment
+from pipelines.sight import see
 from pipelines.sources.base import SourceItem, file_name
 from pipelines.streams import Media, read_media
 
 Row = dict[str, Any]
-FRAME_SOURCES = (decord_frames, pyav_frames)  # in the order in which they are tried
-_NOTHING_SEEN: Row = {
-    "height": 0,
-    "width": 0,
-    "n_frames": 0,
-    "source_fps": None,
-    "frames": [],
-    "motion": None,
-}
 
 
 def decode_file(item: SourceItem, config: IngestConfig, known_sha256: str | None = None) -> FileResult:
@@ -65,66 +53,25 @@ def decode_file(item: SourceItem, config: IngestConfig, known_sha256: str | None
 def _decode(path: str, item: SourceItem, config: IngestConfig) -> FileResult:
     media = read_media(path, config.sample_rate)
     require_streams(media.video is not None, media.sound is not None, config)
-    segments, sights = _see(path, media, config)
+    sight = see(path, media, config)
     if media.warnings and not config.keep_partial:
         reason, message = next(iter(media.warnings.items()))
         raise BadMedia(Status.REJECTED, reason, message)
     common = _common(item, config)
     rows = [
-        common | _place(item, segment) | sight | _hearing(media, segment, config)
-        for segment, sight in zip(segments, sights, strict=True)
+        common | _place(item, segment) | columns | _hearing(media, segment, config)
+        for segment, columns in zip(sight.segments, sight.columns, strict=True)
     ]
     require_content(rows, config)
     notes = [*media.warnings.values()] + ([media.sound_error] if media.sound_error else [])
+    signature = Signature.of(sum(segment.duration_s for segment in sight.segments), sight.hashes)
     return FileResult(
-        Status.OK, reason=next(iter(media.warnings), None), message="; ".join(notes) or None, rows=rows
+        Status.OK,
+        reason=next(iter(media.warnings), None),
+        message="; ".join(notes) or None,
+        rows=rows,
+        picture_hash=str(signature) if signature else None,
     )
-
-
-def _see(path: str, media: Media, config: IngestConfig) -> tuple[list[Segment], list[Row]]:
-    """The segments that a file is cut into, and the columns of their frames; adds what it finds to the warnings."""
-    video = media.video
-    if video is None:
-        assert media.sound is not None
-        segments = _cut([(media.sound.start_s, media.sound.end_s)], config)
-        if not segments:
-            raise BadMedia(Status.REJECTED, Reason.TOO_SHORT, f"{media.sound.duration_s:.3f} s")
-        return segments, [dict(_NOTHING_SEEN) for _ in segments]
-    size = stored_size(video, config.short_side)
-    segments = _cut(video.spans, config)
-    if not segments:
-        if len(video.times) == 1:
-            raise BadMedia(Status.REJECTED, Reason.STILL_PICTURE, "one single frame")
-        raise BadMedia(Status.REJECTED, Reason.TOO_SHORT, f"{video.duration_s:.3f} s")
-    for opened in FRAME_SOURCES if video.fault is None else ():
-        try:
-            with opened(path, video, size) as source:
-                return segments, [_sight(source, segment, video.rate, config) for segment in segments]
-        except Suspicious:
-            continue
-    spans, wrong = whole_spans(path, video)
-    media.warnings.setdefault(Reason.CORRUPT_FRAMES, wrong or video.fault or "frames are missing")
-    segments = _cut(spans, config)
-    if not segments:
-        raise BadMedia(Status.FAILED, Reason.CORRUPT_FRAMES, media.warnings[Reason.CORRUPT_FRAMES])
-    with pyav_frames(path, video, size, strict=False) as source:
-        return segments, [_sight(source, segment, video.rate, config) for segment in segments]
-
-
-def _cut(spans: list[Span], config: IngestConfig) -> list[Segment]:
-    return cut_spans(spans, config.fps, config.segment_s, config.min_s)
-
-
-def _sight(source: FrameSource, segment: Segment, rate: float, config: IngestConfig) -> Row:
-    frames = source.at(instants(segment, config.fps))  # (n_frames, height, width, 3)
-    return {
-        "height": frames.shape[1],
-        "width": frames.shape[2],
-        "n_frames": len(frames),
-        "source_fps": rate,
-        "frames": encode_jpeg(frames, config.jpeg_quality),
-        "motion": motion(frames),
-    }
 
 
 def _hearing(media: Media, segment: Segment, config: IngestConfig) -> Row:

@@ -71,6 +71,7 @@ def ledger_row(item: SourceItem, result: FileResult, config_hash: str) -> Ledger
         "reason": result.reason.value if result.reason else None,
         "message": result.message,
         "clips": len(result.rows),
+        "picture_hash": result.picture_hash,
         "seconds": result.seconds,
     }
 

@@ -18,7 +18,9 @@ class BadMedia(Exception):
 
 @dataclass
 class FileResult:
-    """What became of a file. `rows`: its clips; `unchanged`: its content is as known, nothing was decoded."""
+    """What became of a file. `rows`: its clips; `unchanged`: its content is as known, nothing was decoded;
+    `picture_hash`: the text of its `Signature`, by which near duplicates are found.
+    """
 
     status: Status
     sha256: str | None = None
@@ -26,6 +28,7 @@ class FileResult:
     message: str | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
     unchanged: bool = False
+    picture_hash: str | None = None
     seconds: float = 0.0
 
 

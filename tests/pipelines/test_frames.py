@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.decode import FRAME_SOURCES
 from pipelines.frames import choose, due, motion, stored_size, usual_interval
+from pipelines.sight import FRAME_SOURCES
 from pipelines.streams import VideoStream, read_media
 
 
