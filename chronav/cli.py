@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chronav import __version__
+from chronav import __version__, summaries
 from chronav.config import build
 from chronav.errors import CallError
 from chronav.outcome import Outcome, report_error, run_command
@@ -84,7 +84,7 @@ def ingest(
         )
         return load("pipelines.job").ingest(source, table, settings, dataset, annotations, options)
 
-    _finish(job, _ingest_summary, as_json)
+    _finish(job, summaries.ingest, as_json)
 
 
 @app.command()
@@ -103,7 +103,7 @@ def inspect(
         settings = build(load("pipelines.inspect.config").InspectConfig, config, overrides or ())
         return load("pipelines.inspect").inspect(table, html, settings)
 
-    _finish(job, _inspect_summary, as_json)
+    _finish(job, summaries.inspect, as_json)
 
 
 @app.command()
@@ -144,7 +144,7 @@ def pretrain(
             table, out, settings, recipe, exclude or [], resume, probe, profile
         )
 
-    _finish(job, _pretrain_summary, as_json, "add --resume auto to go on from the latest checkpoint")
+    _finish(job, summaries.pretrain, as_json, "add --resume auto to go on from the latest checkpoint")
 
 
 @app.command()
@@ -166,7 +166,7 @@ def evaluate(
         run = load("evaluation.job").evaluate
         return run(protocol, export, data, settings, dataset, annotations, split)
 
-    _finish(job, _evaluate_summary, as_json)
+    _finish(job, summaries.evaluate, as_json)
 
 
 @app.command()
@@ -185,7 +185,7 @@ def demo(
         demo_module = load("chronav.demo")
         return demo_module.demo(out, data, build(demo_module.DemoConfig, config, overrides or ()))
 
-    _finish(job, _demo_summary, as_json, "run it again to begin anew in another folder")
+    _finish(job, summaries.demo, as_json, "run it again to begin anew in another folder")
 
 
 @app.command("import-gpu")
@@ -196,7 +196,7 @@ def import_gpu(
     """Enter what a GPU machine measured into MLflow."""
     from chronav.gpu_report import import_report
 
-    _finish(lambda: import_report(file), _import_gpu_summary, as_json)
+    _finish(lambda: import_report(file), summaries.import_gpu, as_json)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -216,7 +216,7 @@ def submit(
     def job() -> Outcome:
         return load("deploy.submit").submit(call, address, working_dir)
 
-    _finish(job, _submit_summary, as_json)
+    _finish(job, summaries.submit, as_json)
 
 
 def main() -> None:
@@ -258,79 +258,6 @@ def _finish(
 ) -> None:
     code = run_command(job, summary, as_json, go_on)
     raise typer.Exit(code)
-
-
-def _ingest_summary(o: Mapping[str, Any]) -> str:
-    reasons = ", ".join(f"{code} {count}" for code, count in o["reasons"].items())
-    done = f"{o['to_decode']} to decode" if o.get("dry_run") else f"{o['decoded']} decoded"
-    lines = [f"{a['action']:<8} {a['uri']}: {a['reason']}" for a in o.get("actions", ())]
-    lines += [
-        f"{o['files']} files: {o['new']} new, {o['changed']} changed, {o['retried']} retried, "
-        f"{o['unchanged']} unchanged, {o['removed']} removed; {done} in {o['seconds']:.1f} s",
-        f"ledger: {o['ok']} ok, {o['rejected']} rejected, {o['failed']} failed"
-        + (f" ({reasons})" if reasons else ""),
-        f"table {o['table']} version {o['table_version']}: {o['segments']} segments, "
-        f"{o['segments_with_sound']} with sound",
-    ]
-    if o["missing"]:
-        lines.append(f"{o['missing']} files are named but not there (missing.txt in the MLflow run)")
-    if o["remaining"]:
-        lines.append(f"{o['remaining']} new files are left: run it again to go on")
-    if o.get("compacted", {}).get("files"):
-        lines.append(f"{o['compacted']['files']} small data files merged into {o['compacted']['into']}")
-    for name, what in (("to_vacuum", "to delete"), ("vacuumed", "deleted")):
-        if name in o:
-            lines.append(f"{o[name]['files']} files of killed runs {what}, {o[name]['bytes']} bytes")
-    if "to_compact" in o:
-        lines.append(f"{o['to_compact']} small data files to merge")
-    return "\n".join(lines)
-
-
-def _inspect_summary(o: Mapping[str, Any]) -> str:
-    return o["summary"]
-
-
-_FEW_VIDEOS = 10
-
-
-def _pretrain_summary(o: Mapping[str, Any]) -> str:
-    lines = [f"{o['steps']} steps, {o['samples']} samples in {o['seconds']:.0f} s; held-out accuracies:"]
-    for head, a in o["accuracies"].items():
-        if a["value"] is None:
-            lines.append(f"  {head:<12} not measured (no held-out clips)")
-        else:
-            lines.append(
-                f"  {head:<12} {a['value']:.2f}  [{a['low']:.2f}, {a['high']:.2f}]"
-                f"  chance {a['chance']:.2f}  n {a['n']}"
-                + ("  (not trained)" if head in o["untrained_heads"] else "")
-            )
-    for name, score in o.get("probe", {}).items():
-        lines.append(
-            f"  {name:<12} {score['value']:.2f}  chance {score['chance']:.2f}  n {score['n']}  (probe)"
-        )
-    if o["heldout_videos"] < _FEW_VIDEOS:
-        lines.append(
-            f"note: {o['heldout_videos']} held-out videos are few: the accuracies say little, and their intervals too"
-        )
-    lines.append(f"export: {o['export']}")
-    return "\n".join(lines)
-
-
-def _evaluate_summary(o: Mapping[str, Any]) -> str:
-    return o["summary"]
-
-
-def _demo_summary(o: Mapping[str, Any]) -> str:
-    return o["summary"]
-
-
-def _import_gpu_summary(o: Mapping[str, Any]) -> str:
-    parts = ", ".join(f"{name} {status}" for name, status in o["parts"].items())
-    return f"{o['device']}: {parts}\nMLflow run {o['mlflow_run_id']}"
-
-
-def _submit_summary(o: Mapping[str, Any]) -> str:
-    return f"{o['submission_id']}: {o['status']}"
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from chronav import storage
 from chronav.errors import CallError
+from chronav.progress import say
 from pipelines.sources.annotations import annotation_text, csv_rows
 from pipelines.sources.base import SourceItem
 
@@ -56,7 +57,8 @@ def is_uri_table(path: str) -> bool:
 def read_uri_table(path: str) -> list[UriRow]:
     """The rows of the table in its own order; a relative uri is one below the table's folder.
 
-    Columns of a Parquet file that are not plain values (lists, structs, bytes that are no text) are left out.
+    Columns of a Parquet file that are not plain values (lists, structs, bytes that are no text) are left out, which
+    is said; where such a column has a meaning of its own (`label`, `split`, ...), the file is refused.
     Raises `CallError` when the file cannot be read, has no column `uri`, or a row has none.
     """
     folder = storage.absolute(storage.parent(path))
@@ -100,8 +102,12 @@ def _parquet_records(path: str) -> Iterator[tuple[str, dict[str, str]]]:
     _check_header(path, table.column_names)
     columns = {name: _as_text(table[name]) for name in table.column_names}
     texts = {name: column.to_pylist() for name, column in columns.items() if column is not None}
-    if "uri" not in texts:
-        raise _malformed(path, "its column uri is no text")
+    for name in ("uri", *_OF_THE_CLIP_TABLE, "split", "fold"):
+        if name in columns and name not in texts:
+            raise _malformed(path, f"its column {name} is no text")
+    dropped = [name for name in columns if name not in texts]
+    if dropped:
+        say(f"'{path}': columns that are no plain values are left out: {', '.join(dropped)}")
     for number in range(table.num_rows):
         values = ((name, column[number] or "") for name, column in texts.items())
         yield f"row {number + 1}", _filled(values)

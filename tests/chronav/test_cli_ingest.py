@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chronav import cli
+from chronav import cli, summaries
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -64,7 +64,7 @@ def test_the_summary_says_what_was_done() -> None:
         "compacted": {"files": 40, "into": 2},
         "vacuumed": {"files": 3, "bytes": 77},
     }  # fmt: skip
-    assert cli._ingest_summary(outcome).splitlines() == [
+    assert summaries.ingest(outcome).splitlines() == [
         "9 files: 1 new, 2 changed, 3 retried, 1 unchanged, 4 removed; 6 decoded in 1.2 s",
         "ledger: 5 ok, 1 rejected, 1 failed (silent 1, timeout 1)",
         "table /T version 8: 12 segments, 11 with sound",
@@ -74,6 +74,6 @@ def test_the_summary_says_what_was_done() -> None:
     ]
     dry = {key: value for key, value in outcome.items() if key not in ("compacted", "vacuumed")}
     dry |= {"dry_run": True, "to_decode": 5, "to_compact": 40, "to_vacuum": {"files": 3, "bytes": 77}}
-    lines = cli._ingest_summary(dry | {"remaining": 0}).splitlines()
+    lines = summaries.ingest(dry | {"remaining": 0}).splitlines()
     assert lines[0].endswith("5 to decode in 1.2 s")
     assert lines[3:] == ["3 files of killed runs to delete, 77 bytes", "40 small data files to merge"]

@@ -107,3 +107,18 @@ def test_malformed_parquet(columns: dict | None, tmp_path: Path) -> None:
         read_uri_table(str(path))
     assert error.value.code == "bad_source"
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("column", "refused"), [("label", True), ("split", True), ("embedding", False)])
+def test_a_column_without_plain_values_is_said_or_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], column: str, refused: bool
+) -> None:
+    path = str(tmp_path / "t.parquet")
+    pq.write_table(pa.table({"uri": ["a.mp4"], column: [[1.0, 2.0]]}), path)
+    if refused:
+        with pytest.raises(CallError, match=f"its column {column} is no text"):
+            read_uri_table(path)
+        return
+    (row,) = read_uri_table(path)
+    assert dict(row.values) == {}
+    assert f"left out: {column}" in capsys.readouterr().err

@@ -1,0 +1,85 @@
+"""What each command says at its end, made of its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_FEW_VIDEOS = 10
+
+
+def ingest(o: Mapping[str, Any]) -> str:
+    """Counts of files, reasons and segments, and what else was done."""
+    reasons = ", ".join(f"{code} {count}" for code, count in o["reasons"].items())
+    done = f"{o['to_decode']} to decode" if o.get("dry_run") else f"{o['decoded']} decoded"
+    lines = [f"{a['action']:<8} {a['uri']}: {a['reason']}" for a in o.get("actions", ())]
+    lines += [
+        f"{o['files']} files: {o['new']} new, {o['changed']} changed, {o['retried']} retried, "
+        f"{o['unchanged']} unchanged, {o['removed']} removed; {done} in {o['seconds']:.1f} s",
+        f"ledger: {o['ok']} ok, {o['rejected']} rejected, {o['failed']} failed"
+        + (f" ({reasons})" if reasons else ""),
+        f"table {o['table']} version {o['table_version']}: {o['segments']} segments, "
+        f"{o['segments_with_sound']} with sound",
+    ]
+    if o["missing"]:
+        lines.append(f"{o['missing']} files are named but not there (missing.txt in the MLflow run)")
+    if o["remaining"]:
+        lines.append(f"{o['remaining']} new files are left: run it again to go on")
+    if o.get("compacted", {}).get("files"):
+        lines.append(f"{o['compacted']['files']} small data files merged into {o['compacted']['into']}")
+    for name, what in (("to_vacuum", "to delete"), ("vacuumed", "deleted")):
+        if name in o:
+            lines.append(f"{o[name]['files']} files of killed runs {what}, {o[name]['bytes']} bytes")
+    if "to_compact" in o:
+        lines.append(f"{o['to_compact']} small data files to merge")
+    return "\n".join(lines)
+
+
+def inspect(o: Mapping[str, Any]) -> str:
+    """What the command itself wrote."""
+    return o["summary"]
+
+
+def pretrain(o: Mapping[str, Any]) -> str:
+    """Accuracies on held-out videos, probes, and where the export is."""
+    lines = [f"{o['steps']} steps, {o['samples']} samples in {o['seconds']:.0f} s; held-out accuracies:"]
+    for head, a in o["accuracies"].items():
+        if a["value"] is None:
+            lines.append(f"  {head:<12} not measured (no held-out clips)")
+        else:
+            lines.append(
+                f"  {head:<12} {a['value']:.2f}  [{a['low']:.2f}, {a['high']:.2f}]"
+                f"  chance {a['chance']:.2f}  n {a['n']}"
+                + ("  (not trained)" if head in o["untrained_heads"] else "")
+            )
+    for name, score in o.get("probe", {}).items():
+        lines.append(
+            f"  {name:<12} {score['value']:.2f}  chance {score['chance']:.2f}  n {score['n']}  (probe)"
+        )
+    if o["heldout_videos"] < _FEW_VIDEOS:
+        lines.append(
+            f"note: {o['heldout_videos']} held-out videos are few: the accuracies say little, and their intervals too"
+        )
+    lines.append(f"export: {o['export']}")
+    return "\n".join(lines)
+
+
+def evaluate(o: Mapping[str, Any]) -> str:
+    """What the command itself wrote."""
+    return o["summary"]
+
+
+def demo(o: Mapping[str, Any]) -> str:
+    """What the command itself wrote."""
+    return o["summary"]
+
+
+def import_gpu(o: Mapping[str, Any]) -> str:
+    """What each part came to, and the MLflow run."""
+    parts = ", ".join(f"{name} {status}" for name, status in o["parts"].items())
+    return f"{o['device']}: {parts}\nMLflow run {o['mlflow_run_id']}"
+
+
+def submit(o: Mapping[str, Any]) -> str:
+    """Id and status of the job."""
+    return f"{o['submission_id']}: {o['status']}"
