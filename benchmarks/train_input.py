@@ -30,7 +30,7 @@ SIZES = {
     "small": (Stored(height=128, width=170, sample_rate=16_000), 128),
     "tiny": (Stored(height=40, width=54, sample_rate=8000), 256),
 }
-_EPOCHS = 2
+_EPOCHS = 4
 _NOTES = """Median (range) of {rounds} rounds in turns, each of {epochs} epochs. *CPU second*: user and system time
 of the path's process and of all that it started, less what these take while nothing runs ({idle:.2f} CPU seconds a
 second of Ray's daemons). All paths cut the same windows of the same generated segments (10 s, 16 fps, a JPEG of

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -68,6 +70,36 @@ def draw_audio(rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:
 def plain_audio() -> np.ndarray:
     """Parameters that change nothing."""
     return np.array([0.0, _NO_NOISE, 0.0, 0.0, 0.0, 0.0], dtype=np.float32)
+
+
+class Box(NamedTuple):
+    """Pixels of a frame, from `top` to before `bottom` and from `left` to before `right`."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+def cut_to_crop(params: np.ndarray, size: tuple[int, int]) -> tuple[Box, np.ndarray]:
+    """The pixels that a clip's crop looks at, and its parameters relative to these: the same picture comes out.
+
+    `params`: (len(VIDEO_PARAMS),) relative to a frame of `size`, height and width. Bilinear sampling looks half a
+    pixel beyond the crop, and one pixel further for its second neighbour.
+    """
+    height, width = size
+    values = params.astype(np.float64)
+    left, top = values[0] * width, values[1] * height
+    across, down = values[2] * width, values[3] * height
+    box = Box(
+        max(math.floor(top - 0.5), 0),
+        max(math.floor(left - 0.5), 0),
+        min(math.floor(top + down - 0.5) + 2, height),
+        min(math.floor(left + across - 0.5) + 2, width),
+    )
+    h, w = box.bottom - box.top, box.right - box.left
+    values[:4] = (left - box.left) / w, (top - box.top) / h, across / w, down / h
+    return box, values.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -140,9 +172,10 @@ def _fade(clip: Tensor, fade: Tensor) -> Tensor:
 def _blur(pictures: Tensor, sigma: Tensor) -> Tensor:
     """Separable Gaussian blur with one sigma (pixels) a clip; sigma 0 leaves a clip as it is."""
     n, channels, height, width = pictures.shape
-    radius = max(1, round(3 * float(sigma.max())))
+    reach = (3 * sigma).round().clamp_min(1).unsqueeze(1)  # each clip's own, whatever else is in the batch
+    radius = int(reach.max())
     at = torch.arange(-radius, radius + 1, device=pictures.device)
-    kernel = torch.exp(-0.5 * (at / sigma.clamp_min(1e-3).unsqueeze(1)) ** 2)
+    kernel = torch.exp(-0.5 * (at / sigma.clamp_min(1e-3).unsqueeze(1)) ** 2) * (at.abs() <= reach)
     kernel = kernel / kernel.sum(dim=1, keepdim=True)  # (N, 2 * radius + 1)
     x = pictures.transpose(0, 1)  # (channels, N, H, W): one group a clip
     pad = nn.functional.pad(x, (radius, radius, radius, radius), mode="replicate")

@@ -16,6 +16,7 @@ from trainer.config import PretrainConfig
 from trainer.sample import Sample
 from trainer.speeds import A1, A2, V1, V2
 
+_CANVAS_STEP = 32  # pixels
 DIGEST_RANGE = 2**40
 """Digests of samples are numbers below this: sums of thousands of them fit int64, and each a float64 exactly."""
 
@@ -132,11 +133,12 @@ def _rows(samples: Sequence[Sample], axes: tuple[int, int]) -> Tensor:
 
 
 def _canvas(samples: Sequence[Sample], n_frames: int) -> tuple[Tensor, Tensor]:
-    clips = [clip for s in samples for clip in s.frames]  # each (T, H, W, 3)
+    clips = [clip for s in samples for clip in s.frames]  # each (T, h, w, 3)
     if not clips:
         return torch.zeros(0, n_frames, 0, 0, 3, dtype=torch.uint8), torch.zeros(0, 2, dtype=torch.int64)
     sizes = np.array([clip.shape[1:3] for clip in clips])
-    height, width = sizes.max(axis=0)
+    # Sampling rounds by the size of the canvas: in steps, it is hardly ever another for a part of a batch.
+    height, width = -(-sizes.max(axis=0) // _CANVAS_STEP) * _CANVAS_STEP
     canvas = np.zeros((len(clips), n_frames, height, width, 3), np.uint8)
     for i, clip in enumerate(clips):
         h, w = clip.shape[1:3]

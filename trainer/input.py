@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from pipelines.table import RowGroup
+from trainer.arena import Arena, Empty
 from trainer.batch import Batch, collate
 from trainer.config import PretrainConfig
 from trainer.plan import Piece, Plan
@@ -36,7 +38,7 @@ def bundles(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
 
 
 def decode_pieces(
-    pieces: Sequence[Piece], config: PretrainConfig, sample_rate: int
+    pieces: Sequence[Piece], config: PretrainConfig, sample_rate: int, empty: Empty = np.empty
 ) -> Iterator[tuple[int, Sample | None]]:
     """Read the pieces' row groups, each once, and cut the samples, in order: (lane, sample)."""
 
@@ -49,12 +51,12 @@ def decode_pieces(
 
     for piece in pieces:
         for group, row, index in piece.samples.tolist():
-            sample = make_sample(*opened(piece.groups[group], row), index, config, sample_rate)
+            sample = make_sample(*opened(piece.groups[group], row), index, config, sample_rate, empty=empty)
             yield piece.lane, sample
 
 
 def decode_heldout(
-    group: TrainGroup, first: int, config: PretrainConfig, sample_rate: int
+    group: TrainGroup, first: int, config: PretrainConfig, sample_rate: int, empty: Empty = np.empty
 ) -> list[tuple[int, Sample | None]]:
     """Held-out samples of one row group: `heldout_draws` a row, the target pair going round, no augmentation."""
     stored_rows = open_rows(group.group)
@@ -64,7 +66,9 @@ def decode_heldout(
         sound = decode_audio(stored, sample_rate)
         for draw in range(config.heldout_draws):
             index = (first + number) * config.heldout_draws + draw
-            made = make_sample(stored, sound, index, config, sample_rate, target=draw % 4, augment=False)
+            made = make_sample(
+                stored, sound, index, config, sample_rate, target=draw % 4, augment=False, empty=empty
+            )
             samples.append((0, made))
     return samples
 
@@ -131,7 +135,9 @@ class _DecodePieces:
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         for blob in batch.column("job"):
-            yield packed(list(decode_pieces(pickle.loads(blob.as_py()), self.config, self.sample_rate)))
+            pieces, arena = pickle.loads(blob.as_py()), Arena()
+            samples = list(decode_pieces(pieces, self.config, self.sample_rate, arena.empty))
+            yield packed(samples, arena)
 
 
 class _DecodeHeldout:
@@ -144,4 +150,5 @@ class _DecodeHeldout:
         for blob in batch.column("job"):
             group: TrainGroup
             group, first = pickle.loads(blob.as_py())
-            yield packed(decode_heldout(group, first, self.config, self.sample_rate))
+            arena = Arena()
+            yield packed(decode_heldout(group, first, self.config, self.sample_rate, arena.empty), arena)

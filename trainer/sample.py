@@ -1,8 +1,9 @@
-"""One training sample out of one stored row: decode only what the two windows need."""
+"""One training sample out of one stored row: decode only what the two windows need, keep only what crops show."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ import simplejpeg
 import soundfile
 
 from chronav.errors import JobError
-from trainer.augment import draw_audio, draw_video, plain_audio, plain_video
+from trainer.arena import Empty
+from trainer.augment import Box, cut_to_crop, draw_audio, draw_video, plain_audio, plain_video
 from trainer.config import PretrainConfig
 from trainer.speeds import A1, A2, V1, V2
 from trainer.windows import Draw, Segment, draw_windows
@@ -28,9 +30,11 @@ class Sample:
     video_id: str
     draw: Draw
     true_video_speed: bool  # False: the source had fewer frames than are stored, repeats betray speed 1
-    frames: np.ndarray  # (2, T, H, W, 3) uint8, in playing order
+    frames: tuple[
+        np.ndarray, ...
+    ]  # two of (T, h, w, 3) uint8, in playing order: the part that the crop needs
     waves: tuple[np.ndarray, ...]  # two of (clip samples * speed,) int16, in playing order, not yet sped up
-    video_params: np.ndarray  # (2, len(VIDEO_PARAMS))
+    video_params: np.ndarray  # (2, len(VIDEO_PARAMS)), the crop relative to `frames`
     audio_params: np.ndarray  # (2, len(AUDIO_PARAMS))
     dataset: str | None = None
 
@@ -80,11 +84,12 @@ def make_sample(
     sample_rate: int,
     target: int | None = None,
     augment: bool = True,
+    empty: Empty = np.empty,
 ) -> Sample | None:
     """Draw and cut one sample; None where the segment is too short for any clip.
 
     Every random choice is keyed by (seed, global sample index). `sound` comes from `decode_audio`. `target` and
-    `augment=False` are for held-out measurements.
+    `augment=False` are for held-out measurements. `empty` makes the arrays of the sample's media.
     """
     rng = np.random.default_rng((config.seed, int(augment), index))
     clip_samples = round(config.audio.clip_s * sample_rate)
@@ -92,17 +97,17 @@ def make_sample(
     draw = draw_windows(rng, segment, config.sampling, config.video.n_frames, clip_samples, target)
     if draw is None or all(clip is None for clip in draw.clips):
         return None
-    frames = _cut_frames(row, draw)
-    aspect = frames.shape[3] / frames.shape[2] if frames.size else 1.0
+    size = _frame_size(row, draw)
     if augment:
-        video = [draw_video(rng, config.augment, aspect) for _ in range(2)]
+        video = [draw_video(rng, config.augment, size[1] / size[0]) for _ in range(2)]
         audio = [draw_audio(rng, config.augment) for _ in range(2)]
     else:
-        video, audio = [plain_video(aspect)] * 2, [plain_audio()] * 2
+        video, audio = [plain_video(size[1] / size[0])] * 2, [plain_audio()] * 2
+    crops = [cut_to_crop(params, size) for params in video]
     waves = tuple(
         np.zeros(0, np.int16)
         if clip is None
-        else _cut_wave(sound, clip.start, clip.step * clip.length, clip.backward)
+        else _cut_wave(sound, clip.start, clip.step * clip.length, clip.backward, empty)
         for clip in (draw.clips[A1], draw.clips[A2])
     )
     true_speed = row.source_fps is None or row.source_fps >= row.fps * _REPEAT_TOLERANCE
@@ -112,9 +117,9 @@ def make_sample(
         row.video_id,
         draw,
         true_speed,
-        frames,
+        _cut_frames(row, draw, size, [box for box, _ in crops], empty),
         waves,
-        np.stack(video),
+        np.stack([params for _, params in crops]),
         np.stack(audio),
         row.dataset,
     )
@@ -129,36 +134,50 @@ def usable(segment: Segment, config: PretrainConfig, clip_samples: int) -> Segme
     return Segment(n_frames, segment.fps, segment.sample_rate, start, end)
 
 
-def _cut_frames(row: StoredRow, draw: Draw) -> np.ndarray:
+def _frame_size(row: StoredRow, draw: Draw) -> tuple[int, int]:
+    """Height and width of the row's frames; a square where no frame is needed."""
+    first = draw.clips[V1]
+    if first is None:
+        return 1, 1
+    height, width, *_ = simplejpeg.decode_jpeg_header(row.frames[first.start])
+    return height, width
+
+
+def _cut_frames(
+    row: StoredRow, draw: Draw, size: tuple[int, int], boxes: Sequence[Box], empty: Empty
+) -> tuple[np.ndarray, ...]:
+    """The part of each clip that its box holds; every frame is decoded once, whole, into the same warm memory."""
     clips = [clip for clip in (draw.clips[V1], draw.clips[V2]) if clip is not None]
-    if not clips:
-        return np.zeros((0, 0, 0, 0, 3), np.uint8)
-    positions = np.stack([clip.positions() for clip in clips])  # (2, T)
-    asked = positions.ravel().tolist()
-    frames = _decode_into(row, asked)
-    return frames.reshape(*positions.shape, *frames.shape[1:])  # (2, T, H, W, 3)
+    places: dict[int, list[tuple[int, int]]] = {}  # position -> where it is shown: (clip, frame)
+    for number, clip in enumerate(clips):
+        for t, position in enumerate(clip.positions().tolist()):
+            places.setdefault(position, []).append((number, t))
+    cut = tuple(
+        empty((clip.length, box.bottom - box.top, box.right - box.left, 3), np.uint8)
+        for clip, box in zip(clips, boxes, strict=False)
+    )
+    whole = np.empty((*size, 3), np.uint8)
+    for position, shown in places.items():
+        _decode_into(whole, row, position)
+        for number, t in shown:
+            box = boxes[number]
+            cut[number][t] = whole[box.top : box.bottom, box.left : box.right]
+    return cut
 
 
-def _decode_into(row: StoredRow, positions: list[int]) -> np.ndarray:
-    """The frames at `positions`, each decoded once and straight into its place: (n, H, W, 3).
-
-    Pictures put together afterwards cost as much again as their decoding: megabytes of fresh memory a sample.
-    """
-    first = simplejpeg.decode_jpeg(row.frames[positions[0]], "RGB", fastdct=True)
-    frames = np.empty((len(positions), *first.shape), np.uint8)
-    frames[0] = first
-    place = {positions[0]: 0}
-    for at, position in enumerate(positions[1:], 1):
-        earlier = place.setdefault(position, at)
-        if earlier < at:
-            frames[at] = frames[earlier]
-            continue
-        picture = simplejpeg.decode_jpeg(row.frames[position], "RGB", fastdct=True, buffer=frames[at])
-        if picture.shape != first.shape:
-            raise JobError(f"{row.clip_id} holds frames of unequal sizes", code="bad_table")
-    return frames
+def _decode_into(whole: np.ndarray, row: StoredRow, position: int) -> None:
+    try:
+        shape = simplejpeg.decode_jpeg(row.frames[position], "RGB", fastdct=True, buffer=whole).shape
+    except ValueError:  # no JPEG, or one that is too large for the buffer
+        shape = (*simplejpeg.decode_jpeg_header(row.frames[position])[:2], 3)
+        if shape == whole.shape:
+            raise
+    if shape != whole.shape:
+        raise JobError(f"{row.clip_id} holds frames of unequal sizes", code="bad_table")
 
 
-def _cut_wave(sound: np.ndarray, start: int, length: int, backward: bool) -> np.ndarray:
+def _cut_wave(sound: np.ndarray, start: int, length: int, backward: bool, empty: Empty) -> np.ndarray:
     cut = sound[start : start + length]
-    return np.ascontiguousarray(cut[::-1]) if backward else cut
+    wave = empty(cut.shape, cut.dtype)
+    wave[:] = cut[::-1] if backward else cut
+    return wave

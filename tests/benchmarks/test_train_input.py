@@ -31,7 +31,9 @@ def digests(batch: Batch) -> dict[int, str]:
     for i, index in enumerate(batch.index.tolist()):
         parts: list[torch.Tensor] = [batch.key[i], batch.target[i], batch.order[i]]
         for row in batch.video_row[i].tolist():
-            parts += [batch.frames[row], batch.video_params[row], batch.video.speed[row]]
+            height, width = batch.sizes[row].tolist()  # the canvas is as large as its largest picture
+            picture = batch.frames[row, :, :height, :width]
+            parts += [picture, batch.sizes[row], batch.video_params[row], batch.video.speed[row]]
         for row in batch.audio_row[i].tolist():
             parts += [clips[row], batch.audio_params[row], batch.audio.backward[row]]
         joined = b"".join(part.numpy().tobytes() for part in parts)

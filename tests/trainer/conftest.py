@@ -21,21 +21,24 @@ from trainer import recipes
 from trainer.config import PretrainConfig
 
 FPS, RATE = 16.0, 3200  # at 3,200 Hz ten seconds of a ramp 0, 1, 2, … fit 16-bit samples
-BITS, CELL = 10, 8
+BASE, LEVEL, COLUMN = 8, 16, 16  # digits, one a colour channel; levels between them; pixels
 
 
-def number_picture(number: int, height: int = 24, width: int = BITS * CELL) -> np.ndarray:
-    """A picture of a number: black and white cells, lowest bit first."""
-    bits = (number >> np.arange(BITS)) & 1
-    return np.repeat(np.tile(np.repeat(bits, CELL) * 255, (height, 1))[:, :, None], 3, axis=2).astype(
-        np.uint8
-    )
+def number_picture(number: int, height: int = 24, width: int = 80) -> np.ndarray:
+    """A picture of a number below 512: columns of a dark colour and of its complement in turns.
+
+    Any part of it can be read, and it has the contrast that networks want.
+    """
+    digits = np.array([number, number // BASE, number // BASE**2]) % BASE
+    dark = digits * LEVEL + LEVEL // 2
+    inverse = (np.arange(width) // COLUMN % 2)[:, None]
+    return np.tile(np.where(inverse, 255 - dark, dark).astype(np.uint8), (height, 1, 1))
 
 
 def read_number(picture: np.ndarray) -> int:
-    """The number that a picture shows."""
-    cells = picture[:, :, 0].mean(axis=0).reshape(BITS, CELL).mean(axis=1) > 127
-    return int((cells << np.arange(BITS)).sum())
+    """The number that a picture, or a part of it, shows."""
+    dark = np.where(picture > 127, 255 - picture, picture)
+    return int(np.median(dark, axis=(0, 1)) // LEVEL @ [1, BASE, BASE**2])
 
 
 def row(video: int, seconds: float = 10.0, sound: bool = True, **changes: Any) -> dict[str, Any]:
@@ -52,7 +55,7 @@ def row(video: int, seconds: float = 10.0, sound: bool = True, **changes: Any) -
         "fps": FPS,
         "source_fps": 25.0,
         "height": 24,
-        "width": BITS * CELL,
+        "width": 80,
         "n_frames": n,
         "frames": [simplejpeg.encode_jpeg(number_picture(t), quality=85) for t in range(n)],
         "source_uri": f"video{video}.mp4",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from trainer.augment import (
@@ -9,6 +10,7 @@ from trainer.augment import (
     Canvas,
     apply_audio,
     apply_video,
+    cut_to_crop,
     draw_audio,
     draw_video,
     plain_audio,
@@ -120,3 +122,34 @@ def test_audio_gain_noise_floor_and_masks():
     assert torch.allclose(out[0, 2:, 10:], mel[0, 2:, 10:] + np.log(10), atol=1e-5)
     assert torch.allclose(out[1], torch.log(mel[1].exp() + 1), atol=1e-5)
     assert len(draw_audio(np.random.default_rng(0), AugmentConfig())) == len(AUDIO_PARAMS)
+
+
+def test_a_clip_is_blurred_alike_whatever_else_is_in_its_batch():
+    frames = np.random.default_rng(0).integers(0, 256, (2, 4, 24, 24, 3), dtype=np.uint8)
+    mild, strong = params(blur_sigma=0.4), params(blur_sigma=2.0)
+    alone = apply_video(canvas(frames[:1]), mild, 16)
+    together = apply_video(canvas(frames), torch.cat([mild, strong]), 16)
+    torch.testing.assert_close(together[:1], alone, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(24, 32), (32, 24), (17, 17)])
+def test_the_pixels_of_the_crop_are_all_that_it_needs(size):
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (2, 4, *size, 3), dtype=np.uint8)
+    smaller = 0
+    for _ in range(100):
+        whole = np.stack([draw_video(rng, AugmentConfig(p_blur=0.5), size[1] / size[0]) for _ in frames])
+        for clip, params in zip(frames, whole, strict=True):
+            expected = apply_video(canvas(clip[None]), torch.from_numpy(params)[None], 16)[0]
+            box, relative = cut_to_crop(params, size)
+            cut = np.ascontiguousarray(clip[:, box.top : box.bottom, box.left : box.right])
+            smaller += cut.size < clip.size
+            # Around the picture lies what must not be seen.
+            around = np.full((1, 4, size[0] + 2, size[1] + 2, 3), 255, np.uint8)
+            h, w = cut.shape[1:3]
+            around[0, :, :h, :w] = cut
+            around[0, :, h : h + 1, :w], around[0, :, :h, w : w + 1] = cut[:, -1:], cut[:, :, -1:]
+            on_canvas = Canvas(torch.from_numpy(around), torch.tensor([[h, w]]))
+            shown = apply_video(on_canvas, torch.from_numpy(relative)[None], 16)[0]
+            torch.testing.assert_close(shown, expected, atol=2e-5, rtol=0)
+    assert smaller > 150
