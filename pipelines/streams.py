@@ -10,8 +10,9 @@ import av
 import numpy as np
 
 from pipelines.audio import Sound, SoundReader
+from pipelines.bitstream import STRICT_DECODERS
 from pipelines.complaints import logged
-from pipelines.packets import PacketReader, Packets, lost_from, stamp
+from pipelines.packets import PacketReader, Packets, lost_from, out_of_order, stamp
 from pipelines.result import BadMedia, one_line
 from pipelines.schema import Reason, Status
 from pipelines.segments import Span, split_at_jumps
@@ -21,6 +22,7 @@ _NO_MEDIA_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf", "lrc"})
 # They say how long they are and where their frames lie. Of others FFmpeg guesses the length from the time stamps, and
 # decord, which seeks, finds wrong frames in some (MPEG program streams) without noticing.
 _INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi"})
+_MORE, _MORE_FRAMES = 1.1, 8  # headers that announce less than is there are off by less than this
 
 
 @dataclass
@@ -31,7 +33,8 @@ class VideoStream:
     `width`, `height`: as coded; `rotation`: degrees, counter-clockwise; `pixel_aspect`: width / height of a pixel;
     `rate`: mean frames per second.
     `spans`: what it is made of, (start, end); more than one where its time stamps jump absurdly.
-    `plain`: every packet is a frame that is shown, and the container is right about which are key frames.
+    `plain`: every packet is a frame that is shown, the container is right about which are key frames, and FFmpeg's
+    decoder notices damage.
     `counted`: the container has no times of presentation, so that frames are counted (AVI, raw streams).
     `fault`: what is wrong with a packet, as far as that shows without decoding it.
     `shift_s`: what has to be added to FFmpeg's times to have the true ones (it is, in all the others).
@@ -191,6 +194,11 @@ def _video_stream(container: Any, stream: Any, packets: Packets, shift_s: float)
         # A raw stream says only how many frames a second it has.
         count = len(packets.times) + packets.untimed
         times = times[0] + np.arange(count) / float(stream.average_rate)
+    fault = packets.fault
+    if stream.frames and packets.found > _MORE * stream.frames + _MORE_FRAMES:
+        fault = fault or f"{packets.found} frames where {stream.frames} are announced"
+    if out_of_order(packets.times):
+        fault = fault or "frames out of order"
     interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
     announced_s = _announced_end(container, stream)
     end_s = float(times[-1]) + (packets.last_duration_s if packets.last_s + shift_s == times[-1] else 0.0)
@@ -207,11 +215,17 @@ def _video_stream(container: Any, stream: Any, packets: Packets, shift_s: float)
         pixel_aspect=float(stream.sample_aspect_ratio or 1),
         rate=_rate(len(times), sum(end - start for start, end in spans), stream.average_rate),
         spans=spans,
-        plain=container.format.name in _INDEXED and not packets.extra and not packets.odd_keys,
+        plain=_is_plain(container, stream, packets),
         counted=container.format.name == "avi" or packets.untimed > 0,
-        fault=packets.fault,
+        fault=fault,
         shift_s=shift_s,
     )
+
+
+def _is_plain(container: Any, stream: Any, packets: Packets) -> bool:
+    """Whether decord, which reads by index and with FFmpeg's own decoders, can be relied on."""
+    known = container.format.name in _INDEXED and stream.codec_context.name not in STRICT_DECODERS
+    return known and not packets.extra and not packets.odd_keys
 
 
 def _announced_end(container: Any, stream: Any) -> float | None:
