@@ -46,6 +46,8 @@ def _damaged_times(path: str, shift_s: float) -> tuple[list[float], np.ndarray, 
             hole = hole or wrong is not None
             continue
         time += shift_s
+        if not packet.is_keyframe and latest_s == float("-inf"):
+            broken = True  # nothing is right before the first key frame
         if hole:
             broken = True
             damaged.append(

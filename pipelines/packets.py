@@ -85,7 +85,7 @@ class PacketReader:
         self._codec = context.name
         self._prefix = nal_prefix(context.name, context.extradata)
         self._line = TimeLine()
-        self._over = False
+        self._over = self._keyless = False
 
     def note(self, packet: Any) -> None:
         """Take the next packet; those after a turn of the time stamps are left out."""
@@ -127,6 +127,9 @@ class PacketReader:
             packets.last_s, packets.last_duration_s = time, float((packet.duration or 0) * packet.time_base)
         if packets.first_at is None:
             packets.first_at = packet.pos
+            self._keyless = not packet.is_keyframe and not packets.extra
+        elif self._keyless and packet.is_keyframe:
+            self.blame("it begins without a key frame")
         packets.times.append(time)
 
     def _decode_first(self, packet: Any) -> None:

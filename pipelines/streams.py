@@ -22,7 +22,7 @@ _NO_MEDIA_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf", "lrc"})
 # They say how long they are and where their frames lie. Of others FFmpeg guesses the length from the time stamps, and
 # decord, which seeks, finds wrong frames in some (MPEG program streams) without noticing.
 _INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi"})
-_MORE, _MORE_FRAMES = 1.1, 8  # headers that announce less than is there are off by less than this
+_MORE, _MORE_FRAMES = 1.02, 4  # headers that announce less than is there are off by less than this
 
 
 @dataclass
