@@ -270,3 +270,41 @@ def decode_segments(path: Path, config: IngestConfig) -> list[float]:
     result = decode_file(SourceItem(str(path), 0, 0.0, "x", "folder"), config)
     assert (result.status, result.reason) == (Status.OK, None)
     return [row["duration_s"] for row in result.rows]
+
+
+def with_tone(ffmpeg: Callable, path: Path, tone: int, *options: object) -> Path:
+    ffmpeg("-f", "lavfi", "-i", "testsrc=d=3:s=64x48:r=25", "-f", "lavfi", "-i", f"sine=f={tone}:d=3:r=16000",
+           "-pix_fmt", "yuv420p", *options, path)  # fmt: skip
+    return path
+
+
+def loudest(samples: np.ndarray, rate: int) -> float:
+    return float(np.abs(np.fft.rfft(samples)).argmax() * rate / len(samples))
+
+
+def test_sound_whose_time_stamps_jump_is_not_drawn_out(
+    tmp_path: Path, ffmpeg: Callable, as_item: Callable, samples: Callable
+) -> None:
+    """A day of silence would be 5 GB."""
+    parts = [
+        with_tone(ffmpeg, tmp_path / f"{late}.ts", 500, "-output_ts_offset", late) for late in (0, 90_000)
+    ]
+    path = tmp_path / "jump.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    result = decode_file(as_item(path), CONFIG)
+    assert "sound: the time stamps jump" in result.message
+    first, second = result.rows
+    assert (first["audio"] is None, second["audio"] is None) == (False, True)
+    assert loudest(*samples(first)) == pytest.approx(500, abs=1)
+
+
+def test_a_second_sound_is_not_laid_over_the_first(
+    tmp_path: Path, ffmpeg: Callable, as_item: Callable, samples: Callable
+) -> None:
+    parts = [with_tone(ffmpeg, tmp_path / f"{tone}.ts", tone) for tone in (500, 900)]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    result = decode_file(as_item(path), CONFIG)
+    assert "sound: the time stamps turn back" in result.message
+    (row,) = result.rows
+    assert loudest(*samples(row)) == pytest.approx(500, abs=1)
