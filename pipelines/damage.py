@@ -8,7 +8,7 @@ from pipelines.frames import due, usual_interval
 from pipelines.packets import stamp
 from pipelines.pyav_frames import decode_all
 from pipelines.segments import Span, within
-from pipelines.streams import VideoStream
+from pipelines.video import VideoStream
 
 _SAME_S = 1e-6
 

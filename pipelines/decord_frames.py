@@ -11,7 +11,7 @@ from pipelines.complaints import Suspicious, printed
 from pipelines.decord_cpu import decord
 from pipelines.frames import FrameSource, choose
 from pipelines.result import one_line
-from pipelines.streams import VideoStream
+from pipelines.video import VideoStream
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pipelines.complaints import Suspicious, logged
 from pipelines.frames import FrameSource, due, usual_interval
 from pipelines.packets import TimeLine
 from pipelines.result import one_line
-from pipelines.streams import VideoStream
+from pipelines.video import VideoStream
 
 
 @contextmanager
