@@ -11,10 +11,12 @@ import av
 import numpy as np
 import soundfile
 
+from pipelines.packets import TimeLine
 from pipelines.result import one_line
 from pipelines.segments import Segment
 
 _GAP_S = 0.03  # time stamps that jump by less than this are rounding and clock drift
+_FAR_S = 600.0  # a longer silence between sounds is taken for a fault
 SILENCE_DB = -120.0
 
 
@@ -56,6 +58,8 @@ class SoundReader:
     def __init__(self, sample_rate: int) -> None:
         self.sample_rate = sample_rate
         self.error: str | None = None
+        self._line = TimeLine()
+        self._over = False
         self._runs: list[tuple[float, list[np.ndarray]]] = []
         self._resampler: Any = None
         self._next_s = 0.0
@@ -66,7 +70,13 @@ class SoundReader:
         return not self._runs
 
     def read(self, packet: Any) -> None:
-        """Decode a packet; one that cannot be decoded is left out and named in `error`."""
+        """Decode a packet; one that cannot be decoded is left out and named in `error`.
+
+        So are those after a turn of the time stamps, which would lie over what was there before.
+        """
+        if self._over or (packet.size and self._line.turns_back(packet)):
+            self._over, self.error = True, self.error or "sound: the time stamps turn back"
+            return
         try:
             for frame in packet.decode():
                 self._add(frame)
@@ -79,6 +89,7 @@ class SoundReader:
         runs = [(start, np.concatenate(parts)) for start, parts in self._runs if parts]
         if not runs:
             return None
+        runs = self._together(runs)
         origin = min(start for start, _ in runs)
         end = max(round((start - origin) * self.sample_rate) + len(part) for start, part in runs)
         samples = np.zeros(end, np.float32)
@@ -86,6 +97,19 @@ class SoundReader:
             first = round((start - origin) * self.sample_rate)
             samples[first : first + len(part)] = part
         return Sound(samples, origin, self.sample_rate)
+
+    def _together(self, runs: list[tuple[float, np.ndarray]]) -> list[tuple[float, np.ndarray]]:
+        """The runs without those that absurd time stamps put far away: the largest group of what lies together."""
+        groups: list[list[tuple[float, np.ndarray]]] = []
+        end_s = float("-inf")
+        for start, part in sorted(runs, key=lambda run: run[0]):
+            if start > end_s + _FAR_S:
+                groups.append([])
+            groups[-1].append((start, part))
+            end_s = max(end_s, start + len(part) / self.sample_rate)
+        if len(groups) > 1:
+            self.error = self.error or "sound: the time stamps jump"
+        return max(groups, key=lambda group: sum(len(part) for _, part in group))
 
     def _add(self, frame: Any) -> None:
         time = self._next_s if frame.pts is None else float(frame.pts * frame.time_base)

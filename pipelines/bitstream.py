@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+# FFmpeg's own decoders of these show whatever damaged packets come to; these of its libraries notice.
+STRICT_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _NAL_CODECS = frozenset({"h264", "hevc"})
 _DENSE_CODECS = frozenset({"mpeg4", "msmpeg4v2", "msmpeg4v3", "vp8", "vp9"})
 _HOLE = bytes(64)  # so many zeros on end do not come about by chance

@@ -17,6 +17,7 @@ _CELLS, _WAVES = 32, 8  # the picture is averaged to so many cells a side, and i
 _FLAT = 6.0  # grey levels: a picture with less contrast (standard deviation) says nothing
 _NEAR = 8.0  # of 64 bits, on average: re-coding changes 1 to 4, other videos of the same scene differ by more
 _LENGTH, _LENGTH_S = 0.02, 0.25  # lengths differ by no more than this share, or this many seconds
+_GREY = np.full(3, 1 / 3, np.float32)
 _TABLE = np.cos(np.pi * np.arange(_WAVES)[:, None] * (np.arange(_CELLS) + 0.5) / _CELLS)  # (waves, cells)
 
 
@@ -25,7 +26,7 @@ def picture_hash(frame: np.ndarray) -> int:
 
     The signs of its slowest cosine waves, relative to their median.
     """
-    cells = _averaged(frame.mean(axis=2))
+    cells = _averaged(frame @ _GREY)
     if cells.std() < _FLAT:
         return 0
     waves = (_TABLE @ cells @ _TABLE.T).ravel()

@@ -1,4 +1,4 @@
-"""One pass over a media file with PyAV: the true times of its frames, and its sound on the same time line."""
+"""One pass over a media file with PyAV: its video packet by packet, and its sound on the same time line."""
 
 from __future__ import annotations
 
@@ -7,58 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import av
-import numpy as np
 
 from pipelines.audio import Sound, SoundReader
 from pipelines.complaints import logged
-from pipelines.packets import PacketReader, Packets, lost_from, stamp
+from pipelines.packets import PacketReader, Packets, lost_from
 from pipelines.result import BadMedia, one_line
 from pipelines.schema import Reason, Status
-from pipelines.segments import Span, split_at_jumps
+from pipelines.video import VideoStream, video_stream
 
 # ffmpeg plays text as a terminal's screen and calls it video.
 _NO_MEDIA_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf", "lrc"})
-# They say how long they are and where their frames lie. Of others FFmpeg guesses the length from the time stamps, and
-# decord, which seeks, finds wrong frames in some (MPEG program streams) without noticing.
-_INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi"})
-
-
-@dataclass
-class VideoStream:
-    """What the container says of the video stream; times in seconds on the container's time line.
-
-    `times`: presentation times of the frames that are shown, sorted, float64 (n,).
-    `width`, `height`: as coded; `rotation`: degrees, counter-clockwise; `pixel_aspect`: width / height of a pixel;
-    `rate`: mean frames per second.
-    `spans`: what it is made of, (start, end); more than one where its time stamps jump absurdly.
-    `plain`: every packet is a frame that is shown, and the container is right about which are key frames.
-    `counted`: the container has no times of presentation, so that frames are counted (AVI, raw streams).
-    `fault`: what is wrong with a packet, as far as that shows without decoding it.
-    `shift_s`: what has to be added to FFmpeg's times to have the true ones (it is, in all the others).
-    """
-
-    times: np.ndarray
-    end_s: float
-    width: int
-    height: int
-    rotation: int
-    pixel_aspect: float
-    rate: float
-    spans: list[Span]
-    plain: bool = True
-    counted: bool = False
-    fault: str | None = None
-    shift_s: float = 0.0
-
-    @property
-    def start_s(self) -> float:
-        """The instant of the first frame."""
-        return float(self.times[0])
-
-    @property
-    def duration_s(self) -> float:
-        """From the first frame to the end of the last."""
-        return self.end_s - self.start_s
 
 
 @dataclass
@@ -94,9 +52,8 @@ def _read_container(container: Any, sample_rate: int, errors: list[Any]) -> Medi
     listed = _indexed_sizes(video)
     packets, reader = _read_packets(container, video, audio, sample_rate, errors)
     lost = _drop_after_loss(container, packets, listed)
-    shift_s = _edit_shift(container, packets) if packets.extra else 0.0
     media = Media(
-        video=_video_stream(container, video, packets, shift_s) if video is not None else None,
+        video=video_stream(container, video, packets) if video is not None else None,
         sound=reader.finish() if reader is not None else None,
         sound_error=reader.error if reader is not None else None,
     )
@@ -165,70 +122,6 @@ def _drop_after_loss(container: Any, packets: Packets, listed: list[int]) -> int
     if lost is not None and lost < len(packets.times) and container.format.name == "avi":
         del packets.times[lost:]
     return lost
-
-
-def _edit_shift(container: Any, packets: Packets) -> float:
-    """By how much FFmpeg's times of an edited video are early, seconds.
-
-    It puts the first frame that is wholly shown at the start of the edit, which may begin within the frame before.
-    Without its way of following edit lists the times are exact, while frames that are hidden are not told apart.
-    """
-    exact = av.open(container.name, metadata_errors="ignore", options={"advanced_editlist": "0"})
-    with exact:
-        for packet in exact.demux(exact.streams.best("video")):
-            if packet.size and packet.pos == packets.first_at:
-                shift = (stamp(packet) or 0.0) - packets.times[0]
-                return shift if 0 < shift < 1 else 0.0
-    return 0.0
-
-
-def _video_stream(container: Any, stream: Any, packets: Packets, shift_s: float) -> VideoStream | None:
-    frame = packets.first_frame
-    if frame is None or not packets.times:
-        return None
-    times = np.unique(np.asarray(packets.times, np.float64)) + shift_s
-    if packets.untimed and stream.average_rate:
-        # A raw stream says only how many frames a second it has.
-        count = len(packets.times) + packets.untimed
-        times = times[0] + np.arange(count) / float(stream.average_rate)
-    interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    announced_s = _announced_end(container, stream)
-    end_s = float(times[-1]) + (packets.last_duration_s if packets.last_s + shift_s == times[-1] else 0.0)
-    if announced_s is not None and announced_s > times[-1]:
-        end_s = min(end_s, announced_s)
-    end_s = max(end_s, float(times[-1]) + interval)
-    spans = split_at_jumps(times, end_s, announced_s)
-    return VideoStream(
-        times=times,
-        end_s=end_s,
-        width=frame.width,
-        height=frame.height,
-        rotation=frame.rotation,
-        pixel_aspect=float(stream.sample_aspect_ratio or 1),
-        rate=_rate(len(times), sum(end - start for start, end in spans), stream.average_rate),
-        spans=spans,
-        plain=container.format.name in _INDEXED and not packets.extra and not packets.odd_keys,
-        counted=container.format.name == "avi" or packets.untimed > 0,
-        fault=packets.fault,
-        shift_s=shift_s,
-    )
-
-
-def _announced_end(container: Any, stream: Any) -> float | None:
-    """Where the header says that the video ends, seconds, if it does."""
-    if container.format.name not in _INDEXED:
-        return None
-    if stream.duration:
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-    return container.duration / av.time_base if container.duration else None
-
-
-def _rate(frames: int, duration_s: float, announced: Any) -> float:
-    """Mean frames per second: counted, or as announced where that differs by no more than rounded times can."""
-    counted = frames / duration_s if duration_s > 0 else 0.0
-    return (
-        float(announced) if announced and counted and abs(float(announced) / counted - 1) < 0.005 else counted
-    )
 
 
 def _judge(media: Media, packets: Packets) -> None:

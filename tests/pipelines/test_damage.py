@@ -110,7 +110,7 @@ def test_a_good_file_is_not_suspected(name: str, original: Callable, check: Call
     assert sum(row["n_frames"] for row in result.rows) == 100
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "vp9.webm"])
 @pytest.mark.parametrize("data", [noise, bytes], ids=["noise", "hole"])
 def test_the_whole_parts_around_a_damaged_packet_are_kept(
     name: str, data: Callable, tmp_path: Path, original: Callable, check: Callable
@@ -203,6 +203,33 @@ def test_bytes_missing_from_a_matroska_file(tmp_path: Path, original: Callable, 
     assert 2.0 < sum(row["duration_s"] for row in result.rows) < 7.5
 
 
+def test_a_recording_that_begins_between_key_frames(
+    tmp_path: Path, original: Callable, check: Callable
+) -> None:
+    """What is shown before the first key frame lacks what it is made from."""
+    good = original("a.ts")
+    content, start_s = good.read_bytes(), read_media(str(good), 8000).video.start_s
+    head, late = 3 * 188, packets(good)[10].pos  # the tables, and the eleventh frame
+    path = tmp_path / "late.ts"
+    path.write_bytes(content[:head] + content[late:])
+    result = check(path, start_s)
+    assert (result.status, result.reason) == (Status.OK, Reason.CORRUPT_FRAMES)
+    (row,) = result.rows
+    assert row["start_s"] - start_s == pytest.approx(1.0, abs=0.05)
+
+
+def test_more_frames_than_are_announced(tmp_path: Path, original: Callable, as_item: Callable) -> None:
+    content = bytearray(original("a.avi").read_bytes())
+    for header, offset in ((b"avih", 24), (b"strh", 40)):
+        at = content.find(header) + offset
+        assert int.from_bytes(content[at : at + 4], "little") == 200
+        content[at : at + 4] = (100).to_bytes(4, "little")
+    (tmp_path / "b.avi").write_bytes(content)
+    result = decode_file(as_item(tmp_path / "b.avi"), CONFIG)
+    assert (result.status, result.reason) == (Status.OK, Reason.CORRUPT_FRAMES)
+    assert result.message == "200 frames where 100 are announced"
+
+
 def test_time_stamps_that_jump_ahead(
     tmp_path: Path, busy: Callable, as_item: Callable, pictures: Callable, read_number: Callable
 ) -> None:
@@ -243,3 +270,41 @@ def decode_segments(path: Path, config: IngestConfig) -> list[float]:
     result = decode_file(SourceItem(str(path), 0, 0.0, "x", "folder"), config)
     assert (result.status, result.reason) == (Status.OK, None)
     return [row["duration_s"] for row in result.rows]
+
+
+def with_tone(ffmpeg: Callable, path: Path, tone: int, *options: object) -> Path:
+    ffmpeg("-f", "lavfi", "-i", "testsrc=d=3:s=64x48:r=25", "-f", "lavfi", "-i", f"sine=f={tone}:d=3:r=16000",
+           "-pix_fmt", "yuv420p", *options, path)  # fmt: skip
+    return path
+
+
+def loudest(samples: np.ndarray, rate: int) -> float:
+    return float(np.abs(np.fft.rfft(samples)).argmax() * rate / len(samples))
+
+
+def test_sound_whose_time_stamps_jump_is_not_drawn_out(
+    tmp_path: Path, ffmpeg: Callable, as_item: Callable, samples: Callable
+) -> None:
+    """A day of silence would be 5 GB."""
+    parts = [
+        with_tone(ffmpeg, tmp_path / f"{late}.ts", 500, "-output_ts_offset", late) for late in (0, 90_000)
+    ]
+    path = tmp_path / "jump.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    result = decode_file(as_item(path), CONFIG)
+    assert "sound: the time stamps jump" in result.message
+    first, second = result.rows
+    assert (first["audio"] is None, second["audio"] is None) == (False, True)
+    assert loudest(*samples(first)) == pytest.approx(500, abs=1)
+
+
+def test_a_second_sound_is_not_laid_over_the_first(
+    tmp_path: Path, ffmpeg: Callable, as_item: Callable, samples: Callable
+) -> None:
+    parts = [with_tone(ffmpeg, tmp_path / f"{tone}.ts", tone) for tone in (500, 900)]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    result = decode_file(as_item(path), CONFIG)
+    assert "sound: the time stamps turn back" in result.message
+    (row,) = result.rows
+    assert loudest(*samples(row)) == pytest.approx(500, abs=1)
