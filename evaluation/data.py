@@ -78,7 +78,9 @@ def _ingest(data: str, dataset: str, annotations: str | None, export: ExportConf
 
     rates = {"fps": export.fps, "short_side": export.short_side, "sample_rate": export.sample_rate}
     # An export that was trained without one modality has no rate for it; then ingest's own default holds.
-    settings = validate(IngestConfig, {name: rate for name, rate in rates.items() if rate})
+    # Official lists may name one content under several ids: each is to be answered.
+    wanted = {name: rate for name, rate in rates.items() if rate} | {"duplicates": "keep"}
+    settings = validate(IngestConfig, wanted)
     key = (
         f"{storage.absolute(data)} {annotations and storage.absolute(annotations)} {settings.content_hash()}"
     )

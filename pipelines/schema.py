@@ -56,6 +56,7 @@ LEDGER_SCHEMA = pa.schema(
         pa.field("message", pa.string()),
         pa.field("clips", pa.int32()),
         pa.field("picture_hash", pa.string()),
+        pa.field("near_duplicate_of", pa.string()),
         pa.field("seconds", pa.float64()),
         pa.field("batch_id", pa.string()),
         pa.field("ingested_at", pa.timestamp("us", tz="UTC")),
