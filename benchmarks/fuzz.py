@@ -83,7 +83,7 @@ def judge(path: Path, original: Original) -> str:
     if not result.rows:
         return NOTHING
     wrong = wrong_frames(result.rows, original)
-    if result.reason is not None:
+    if result.reason in (Reason.TRUNCATED, Reason.CORRUPT_FRAMES):  # one of the sound says nothing of frames
         return MARKED_WRONG if wrong else MARKED
     if not wrong:
         return RIGHT

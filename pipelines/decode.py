@@ -52,8 +52,12 @@ def decode_file(item: SourceItem, config: IngestConfig, known_sha256: str | None
 
 def _decode(path: str, item: SourceItem, config: IngestConfig) -> FileResult:
     media = read_media(path, config.sample_rate)
+    if media.sound is None and media.sound_error is not None and config.require_audio:
+        raise BadMedia(Status.REJECTED, Reason.CORRUPT_SOUND, media.sound_error)
     require_streams(media.video is not None, media.sound is not None, config)
     sight = see(path, media, config)
+    if media.sound_error is not None:
+        media.warnings[Reason.CORRUPT_SOUND] = media.sound_error
     if media.warnings and not config.keep_partial:
         reason, message = next(iter(media.warnings.items()))
         raise BadMedia(Status.REJECTED, reason, message)
@@ -63,12 +67,11 @@ def _decode(path: str, item: SourceItem, config: IngestConfig) -> FileResult:
         for segment, columns in zip(sight.segments, sight.columns, strict=True)
     ]
     require_content(rows, config)
-    notes = [*media.warnings.values()] + ([media.sound_error] if media.sound_error else [])
     signature = Signature.of(sum(segment.duration_s for segment in sight.segments), sight.hashes)
     return FileResult(
         Status.OK,
         reason=next(iter(media.warnings), None),
-        message="; ".join(notes) or None,
+        message="; ".join(media.warnings.values()) or None,
         rows=rows,
         picture_hash=str(signature) if signature else None,
     )

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     TOO_SHORT = "too_short"
     TRUNCATED = "truncated"
     CORRUPT_FRAMES = "corrupt_frames"
+    CORRUPT_SOUND = "corrupt_sound"
     TIMEOUT = "timeout"
     CRASHED_DECODER = "crashed_decoder"
     DUPLICATE = "duplicate"

@@ -13,15 +13,20 @@ from pipelines.complaints import logged
 from pipelines.packets import PacketReader, Packets, lost_from
 from pipelines.result import BadMedia, one_line
 from pipelines.schema import Reason, Status
-from pipelines.video import VideoStream, video_stream
+from pipelines.video import VideoStream, announced_end, video_stream
 
 # ffmpeg plays text as a terminal's screen and calls it video.
 _NO_MEDIA_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf", "lrc"})
 
+_SPARE_S, _SPARE = 0.5, 0.02  # what headers announce of sound may be off by so many seconds, or this share
+
 
 @dataclass
 class Media:
-    """A file's video and sound, either of which may be missing, and what was found wrong with it."""
+    """A file's video and sound, either of which may be missing, and what was found wrong with it.
+
+    `warnings`: that of the video first; `sound_error`: what damage there is to the sound.
+    """
 
     video: VideoStream | None
     sound: Sound | None
@@ -58,7 +63,9 @@ def _read_container(container: Any, sample_rate: int, errors: list[Any]) -> Medi
         sound_error=reader.error if reader is not None else None,
     )
     _judge(media, packets)
-    if media.video is not None:
+    if video is None:
+        _look_for_lost_sound(media, announced_end(container, audio))
+    elif media.video is not None:
         _look_for_loss(media, packets, video, lost, indexed=len(listed) >= packets.found)
     return media
 
@@ -83,11 +90,13 @@ def _read_packets(
     container: Any, video: Any, audio: Any, sample_rate: int, errors: list[Any]
 ) -> tuple[Packets, SoundReader | None]:
     frames = PacketReader(video) if video is not None else None
-    reader = SoundReader(sample_rate) if audio is not None else None
+    reader = SoundReader(sample_rate, errors, audio.codec_context.name) if audio is not None else None
     try:
         for packet, complaint in _demuxed(container, [video, audio], errors):
             if complaint is not None and frames is not None:
                 frames.blame(complaint)
+            elif complaint is not None and reader is not None:
+                reader.blame(complaint)
             if packet.size and packet.has_sidedata("encryption_info"):
                 raise BadMedia(Status.REJECTED, Reason.ENCRYPTED, "the file is encrypted")
             if packet.stream is audio and reader is not None:
@@ -99,6 +108,8 @@ def _read_packets(
             raise BadMedia(Status.FAILED, Reason.UNREADABLE, one_line(error)) from None
         if frames is not None:
             frames.packets.corrupt += 1  # what came before the error is kept
+        elif reader is not None:
+            reader.blame(one_line(error))
     return frames.packets if frames is not None else Packets(), reader
 
 
@@ -131,6 +142,14 @@ def _judge(media: Media, packets: Packets) -> None:
     if media.video is None and media.sound is None:
         detail = media.sound_error or "neither a frame nor a sound can be decoded"
         raise BadMedia(Status.FAILED, Reason.UNREADABLE, detail)
+
+
+def _look_for_lost_sound(media: Media, announced_s: float | None) -> None:
+    """Note a warning where a file of sound alone ends before what its header announces."""
+    assert media.sound is not None
+    if announced_s is not None and media.sound.end_s < announced_s - max(_SPARE_S, _SPARE * announced_s):
+        there = f"{media.sound.end_s:.1f} of {announced_s:.1f} announced seconds are there"
+        media.warnings[Reason.TRUNCATED] = there
 
 
 def _look_for_loss(media: Media, packets: Packets, stream: Any, lost: int | None, indexed: bool) -> None:

@@ -74,7 +74,7 @@ def video_stream(container: Any, stream: Any, packets: Packets) -> VideoStream |
     if out_of_order(packets.times):
         fault = fault or "frames out of order"
     interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    announced_s = _announced_end(container, stream)
+    announced_s = announced_end(container, stream)
     end_s = float(times[-1]) + (packets.last_duration_s if packets.last_s + shift_s == times[-1] else 0.0)
     if announced_s is not None and announced_s > times[-1]:
         end_s = min(end_s, announced_s)
@@ -117,9 +117,9 @@ def _is_plain(container: Any, stream: Any, packets: Packets) -> bool:
     return known and not packets.extra and not packets.odd_keys
 
 
-def _announced_end(container: Any, stream: Any) -> float | None:
-    """Where the header says that the video ends, seconds, if it does."""
-    if container.format.name not in _INDEXED:
+def announced_end(container: Any, stream: Any) -> float | None:
+    """Where the header says that a stream ends, seconds, if it does."""
+    if container.format.name not in _INDEXED | {"flac"}:
         return None
     if stream.duration:
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
