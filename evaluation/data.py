@@ -20,6 +20,7 @@ from evaluation.items import Video, groups_of, labels_of
 from evaluation.protocols.base import FoldData
 from evaluation.seen import refuse_seen, seen_test_items
 from evaluation.splits import Fold, folds_of, split_key
+from pipelines.sources.names import real_path
 from pipelines.table import RowGroup, read_meta, read_row_group, table_exists
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _with_hashes(videos: list[Video], folds: Sequence[Fold], uris: Sequence[str]
     """The videos, those to be tested with the hashes of their files; remote files are left to the ingest."""
     wanted = {index for fold in folds for index in fold.test.tolist() if not storage.is_url(uris[index])}
     return [
-        replace(video, sha256=storage.sha256(uris[index])) if index in wanted else video
+        replace(video, sha256=storage.sha256(real_path(uris[index]))) if index in wanted else video
         for index, video in enumerate(videos)
     ]
 

@@ -19,6 +19,7 @@ from pipelines.schema import SCHEMA_VERSION, Reason, Status
 from pipelines.segments import Segment
 from pipelines.sight import see
 from pipelines.sources.base import SourceItem, file_name
+from pipelines.sources.names import real_path
 from pipelines.streams import Media, read_media
 
 Row = dict[str, Any]
@@ -114,12 +115,16 @@ def _place(item: SourceItem, segment: Segment) -> Row:
 
 @contextmanager
 def _local_copy(uri: str) -> Iterator[str]:
-    """A local path of the file's content: decoders cannot open URLs."""
-    if not storage.is_url(uri):
+    """A local path of the file's content: decoders cannot open URLs, nor names that are no text."""
+    real = real_path(uri)
+    if real == uri and not storage.is_url(uri):
         yield uri
         return
     with tempfile.TemporaryDirectory(prefix="chronav-") as folder:
         path = os.path.join(folder, file_name(uri))
-        with open(path, "wb") as file:
-            file.write(storage.read_bytes(uri))
+        if real != uri:
+            os.symlink(real, path)
+        else:
+            with open(path, "wb") as file:
+                file.write(storage.read_bytes(uri))
         yield path

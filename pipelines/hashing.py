@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chronav import storage
+from pipelines.sources.names import real_path
 
 
 def make_hash_tasks(uris: Sequence[str], per_task: int) -> list[dict[str, str]]:
@@ -30,6 +31,6 @@ def _hash(uri: str) -> str | None:
     try:
         if storage.is_url(uri):
             return hashlib.sha256(storage.read_bytes(uri)).hexdigest()
-        return storage.sha256(uri)
+        return storage.sha256(real_path(uri))
     except OSError:
         return None
