@@ -129,8 +129,11 @@ Faults (crashed, hung, or unmarked and wrong where a decoder tells): {faults}.
 Unmarked and wrong where no decoder tells: {untold.total()} ({where}).
 
 FFmpeg's H.265 decoder notices little of what happens within a packet, and there is no stricter one beside it, as
-VP9 has in libvpx: flipped bits in H.265 can go unseen, and a few in H.264. Frames that are wrong in marked files are
-mostly those of the other file, spliced in where one of its key frames begins.
+VP9 has in libvpx: flipped bits in H.265 can go unseen, and a few in H.264. Where H.265 carries hashes of its pictures
+they are checked, but few encoders write them (x265 with `hash=1`). Parsing headers (`hevc_metadata`, `trace_headers`)
+finds nothing of this. Decoding twice, once row by row in parallel, tells most of it where rows are coded apart
+(x265's default); that is not done, for it would double the cost of every good file. Frames that are wrong in marked
+files are mostly those of the other file, spliced in where one of its key frames begins.
 """
 
 

@@ -71,12 +71,12 @@ class Batches:
         for uri, of in copies.of_listed.items():
             self._behind.setdefault(of, []).append(uri)
 
-    def load_signatures(self, todo: Sequence[SourceItem]) -> None:
-        """Learn how the videos of the table look, without those that are decoded anew."""
+    def load_signatures(self) -> None:
+        """Learn how the videos of the table look."""
         bits = self.table.config.near_duplicate_bits
         if bits is not None:
             self._near = NearDuplicates(bits)
-            self._near.load(ledgers.read_signatures(self.table.ledger, {item.uri for item in todo}))
+            self._near.load(ledgers.read_signatures(self.table.ledger))
 
     def expect(self, tasks: Sequence[Mapping[str, str]]) -> None:
         """Say which tasks there will be."""
@@ -129,7 +129,10 @@ class Batches:
 
     def _mark(self, batch: Batch) -> None:
         """Mark near duplicates, in the batch's ledger rows and in the parts that hold their clips."""
-        if self._near is not None and (near := self._near.mark(batch.rows)):
+        if self._near is None:
+            return
+        self._near.forget(row["video_id"] for row in batch.rows if row["source_uri"] in self._known)
+        if near := self._near.mark(batch.rows):
             batch.parts = [mark(self.table.path, part, near) for part in batch.parts]
 
     def _touch(self) -> None:

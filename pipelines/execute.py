@@ -38,7 +38,7 @@ def decode_all(plan: Plan, state: State, config: IngestConfig, batches: Batches,
             batches.leave_out(copies)
             todo = [item for item in todo if item.uri not in copies]
         if todo:
-            batches.load_signatures(todo)
+            batches.load_signatures()
             _decode(todo, _known_hashes(plan, state), config, batches, lease)
     batches.finish()
 

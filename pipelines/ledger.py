@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,20 +60,15 @@ def read_known(ledger: DeltaTable) -> dict[str, Known]:
     return known
 
 
-def read_signatures(ledger: DeltaTable, without: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Video id and `picture_hash` of the videos that are no near duplicates, the earliest first.
-
-    `without`: uris of files to leave out.
-    """
-    columns = ("video_id", "source_uri", "picture_hash", "near_duplicate_of", "status", "ingested_at")
+def read_signatures(ledger: DeltaTable) -> Iterator[tuple[str, str]]:
+    """Video id and `picture_hash` of the videos that are no near duplicates, the earliest first."""
+    columns = ("video_id", "picture_hash", "source_uri", "near_duplicate_of", "status", "ingested_at")
     table = read_meta(ledger, columns)
     wanted = pc.and_(pc.is_valid(table["picture_hash"]), pc.is_null(table["near_duplicate_of"]))
     table = table.filter(pc.and_(wanted, pc.equal(table["status"], Status.OK.value)))
     table = table.sort_by([("ingested_at", "ascending"), ("source_uri", "ascending")])
     for some in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
-        for video_id, uri, text in zip(*(some[name].to_pylist() for name in columns[:3]), strict=True):
-            if uri not in without:
-                yield video_id, text
+        yield from zip(some["video_id"].to_pylist(), some["picture_hash"].to_pylist(), strict=True)
 
 
 def ledger_row(item: SourceItem, result: FileResult, config_hash: str) -> LedgerRow:

@@ -98,6 +98,8 @@ class NearDuplicates:
         self._bits = bits
         self._ids: list[str] = []
         self._seconds, self._hashes = array("d"), array("Q")  # by number; FRAMES hashes each
+        self._loaded = 0  # so many are of before
+        self._forgotten: set[str] = set()
         self._recent: dict[int, int] = {}  # key -> number
         self._sorted: list[
             tuple[np.ndarray, np.ndarray]
@@ -107,7 +109,12 @@ class NearDuplicates:
         """Keep many videos, the earliest first, which are no near duplicates: id and signature as text."""
         for video_id, text in signatures:
             self._append(video_id, Signature.parse(text))
+        self._loaded = len(self._ids)
         self._sort()
+
+    def forget(self, video_ids: Iterable[str]) -> None:
+        """Compare with loaded videos of these ids no more: they look another way now."""
+        self._forgotten.update(video_ids)
 
     def mark(self, rows: Iterable[dict[str, Any]]) -> dict[str, str]:
         """Set `near_duplicate_of` in the ledger rows of one commit; of those that have one, id -> id of that."""
@@ -123,8 +130,11 @@ class NearDuplicates:
         """The id of an earlier video that this one is a near duplicate of; else it is kept, and None."""
         keys = list(_keys(signature))
         for number in self._candidates(keys):
-            if self._ids[number] != video_id and are_near(self._signature(number), signature, self._bits):
-                return self._ids[number]
+            other = self._ids[number]
+            if other == video_id or (number < self._loaded and other in self._forgotten):
+                continue
+            if are_near(self._signature(number), signature, self._bits):
+                return other
         number = self._append(video_id, signature)
         for kind, bits in keys:
             self._recent.setdefault(kind << 32 | bits, number)

@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 
-from pipelines.bitstream import fault, is_key, nal_prefix
+from pipelines.bitstream import fault, has_hash, is_key, nal_prefix
 
 _REORDERED = 16  # frames: as many as H.264 and H.265 can hold back
 BACK_S = 1.0  # packets come in the order of decoding; one that goes back further belongs to another time line
@@ -54,7 +54,8 @@ class Packets:
 
     `times`: of those that are shown; `last_s`, `last_duration_s`: of the last of them; `sizes`: of all;
     `extra`: those that the container's edit list hides; `corrupt`: those that break off; `untimed`: those without
-    a time; `odd_keys`: those that are called key frames and are none; `fault`: the first thing that is wrong;
+    a time; `odd_keys`: those that are called key frames and are none; `hashed`: whether the first has a hash of its
+    picture, which only PyAV's decoder can be told to check; `fault`: the first thing that is wrong;
     `first_at`: where in the file the first one that is shown lies.
     """
 
@@ -66,6 +67,7 @@ class Packets:
     corrupt: int = 0
     untimed: int = 0
     odd_keys: int = 0
+    hashed: bool = False
     fault: str | None = None
     first_at: int | None = None
     first_frame: Any = None
@@ -101,8 +103,9 @@ class PacketReader:
         if packet.is_corrupt:
             packets.corrupt += 1
             return
-        packets.sizes.append(packet.size)
         data = bytes(packet)
+        packets.hashed = packets.hashed or (not packets.sizes and has_hash(data, self._codec))
+        packets.sizes.append(packet.size)
         self.blame(fault(data, self._codec, self._prefix))
         if packet.is_keyframe and not is_key(data, self._codec):
             packets.odd_keys += 1

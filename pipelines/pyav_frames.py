@@ -47,6 +47,8 @@ def _decoder(stream: Any) -> Any:
         with suppress(av.codec.codec.UnknownCodecError):  # not all builds have it
             decoder = av.CodecContext.create(strict, "r")
             decoder.extradata = stream.codec_context.extradata
+    if decoder.name == "hevc":
+        decoder.options = {"err_detect": "crccheck"}  # hashes of pictures, where the file has them
     decoder.thread_count = 1
     return decoder
 

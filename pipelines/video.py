@@ -114,7 +114,7 @@ def _edit_shift(container: Any, packets: Packets) -> float:
 def _is_plain(container: Any, stream: Any, packets: Packets) -> bool:
     """Whether decord, which reads by index and with FFmpeg's own decoders, can be relied on."""
     known = container.format.name in _INDEXED and stream.codec_context.name not in STRICT_DECODERS
-    return known and not packets.extra and not packets.odd_keys
+    return known and not packets.extra and not packets.odd_keys and not packets.hashed
 
 
 def announced_end(container: Any, stream: Any) -> float | None:

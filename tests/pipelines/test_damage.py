@@ -29,6 +29,7 @@ FORMATS = {
     "a.avi": ("-c:v", "mpeg4", "-q:v", 3, "-g", 25),
     "a.mpg": ("-c:v", "mpeg1video", "-q:v", 3, "-g", 25),
     "h265.mp4": ("-c:v", "libx265", "-g", 25, "-x265-params", "log-level=none"),
+    "hashed.mp4": ("-c:v", "libx265", "-g", 25, "-x265-params", "log-level=none:hash=1"),
     "vp9.webm": ("-c:v", "libvpx-vp9", "-cpu-used", 8, "-g", 25),
 }
 
@@ -123,6 +124,24 @@ def test_the_whole_parts_around_a_damaged_packet_are_kept(
     assert second["start_s"] == pytest.approx(3.0, abs=0.05)  # the next key frame
     assert second["duration_s"] == pytest.approx(5.0, abs=0.1)
     assert [row["clip_id"][-2:] for row in result.rows] == [":0", ":1"]
+
+
+def test_hashes_of_pictures_are_checked_where_a_file_has_them(
+    tmp_path: Path, original: Callable, check: Callable
+) -> None:
+    """FFmpeg's decoder of H.265 says nothing of such damage without them."""
+    good = original("hashed.mp4")
+    bad = tmp_path / "bad.mp4"
+    packet = max(packets(good)[56:64], key=lambda packet: packet.size)
+    content = bytearray(good.read_bytes())
+    content[content.find(bytes(packet)) + packet.size // 2] ^= 0x10
+    bad.write_bytes(content)
+    result = check(bad)
+    assert (result.status, result.reason) == (Status.OK, Reason.CORRUPT_FRAMES)
+    assert "checksum" in result.message
+    first, second = result.rows
+    assert 2.0 < first["duration_s"] < 2.6
+    assert 3.0 <= second["start_s"] < 4.1
 
 
 def test_where_frames_are_counted_only_what_is_before_the_damage_is_kept(

@@ -171,7 +171,13 @@ def test_near_duplicates_are_marked_in_one_batch_and_in_later_runs(
 
     fake_media(media / "a", 1, ALMOST)  # it is no near duplicate of those that are its own
     run()
-    assert clips() == {"a:0": None, "b:0": None, "b:1": None, "c:0": "a", "c:1": "a", "d:0": "a", "e:0": None}
+    expected = {"a:0": None, "b:0": None, "b:1": None, "c:0": "a", "c:1": "a", "d:0": "a", "e:0": None}
+    assert clips() == expected
+
+    os.utime(media / "a", (1, 1))  # it is still known
+    fake_media(media / "f", 1, ALMOST)
+    assert counts(run()) == (1, 0, 0, 5, 1, 6, 0, 0)
+    assert clips() == {**expected, "f:0": "a"}
 
 
 def test_near_duplicates_are_not_looked_for_without_a_threshold(

@@ -86,6 +86,16 @@ def test_videos_that_were_loaded_are_found_as_well() -> None:
     assert loaded.add("y", Signature(10.0, (0, 0, 0, 7))) is None
 
 
+def test_a_loaded_video_that_is_decoded_anew_is_forgotten() -> None:
+    index = NearDuplicates()
+    index.load([("a", str(Signature(10.0, (1, 2, 3, 4))))])
+    index.forget(["a"])
+    new = Signature(10.0, (0xFFFFFF << 40,) * FRAMES)
+    assert index.add("a", new) is None
+    assert index.add("b", Signature(10.0, (1, 2, 3, 4))) is None
+    assert index.add("c", new) == "a"
+
+
 def test_what_was_moved_to_sorted_arrays_is_still_the_earliest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near_duplicates, "_RECENT_KEYS", 40)
     index = NearDuplicates()
