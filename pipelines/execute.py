@@ -25,7 +25,8 @@ from pipelines.task import make_tasks, read_done, run_task
 from pipelines.writer import Part
 
 _TASKS_A_CPU = 4  # at least so many, where there are files enough, so that no core idles at the end
-_HASHES_A_TASK = 64  # files that one task only hashes
+_HASHES_A_TASK = 16  # files that a task only hashes, at least
+_HASH_TASKS = 256  # such tasks, at most
 
 
 def decode_all(plan: Plan, state: State, config: IngestConfig, batches: Batches, lease: Lease) -> None:
@@ -73,7 +74,8 @@ def _find_copies(plan: Plan, state: State, table: str) -> Copies:
         return Copies()
     with Bar("compare", len(uris), "files") as bar:
         sha256: dict[str, str] = {}
-        for answer in _run(make_hash_tasks(uris, _HASHES_A_TASK), hash_task, table):
+        per_task = max(_HASHES_A_TASK, math.ceil(len(uris) / _HASH_TASKS))
+        for answer in _run(make_hash_tasks(uris, per_task), hash_task, table):
             sha256 |= read_hashes(answer)
             bar.update(len(sha256))
     return duplicates.find_copies(sha256, state.known, owners)
