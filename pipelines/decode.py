@@ -19,6 +19,7 @@ from pipelines.schema import SCHEMA_VERSION, Reason, Status
 from pipelines.segments import Segment
 from pipelines.sight import see
 from pipelines.sources.base import SourceItem, file_name
+from pipelines.sources.names import real_path
 from pipelines.streams import Media, read_media
 
 Row = dict[str, Any]
@@ -52,8 +53,12 @@ def decode_file(item: SourceItem, config: IngestConfig, known_sha256: str | None
 
 def _decode(path: str, item: SourceItem, config: IngestConfig) -> FileResult:
     media = read_media(path, config.sample_rate)
+    if media.sound is None and media.sound_error is not None and config.require_audio:
+        raise BadMedia(Status.REJECTED, Reason.CORRUPT_SOUND, media.sound_error)
     require_streams(media.video is not None, media.sound is not None, config)
     sight = see(path, media, config)
+    if media.sound_error is not None:
+        media.warnings[Reason.CORRUPT_SOUND] = media.sound_error
     if media.warnings and not config.keep_partial:
         reason, message = next(iter(media.warnings.items()))
         raise BadMedia(Status.REJECTED, reason, message)
@@ -63,12 +68,11 @@ def _decode(path: str, item: SourceItem, config: IngestConfig) -> FileResult:
         for segment, columns in zip(sight.segments, sight.columns, strict=True)
     ]
     require_content(rows, config)
-    notes = [*media.warnings.values()] + ([media.sound_error] if media.sound_error else [])
     signature = Signature.of(sum(segment.duration_s for segment in sight.segments), sight.hashes)
     return FileResult(
         Status.OK,
         reason=next(iter(media.warnings), None),
-        message="; ".join(notes) or None,
+        message="; ".join(media.warnings.values()) or None,
         rows=rows,
         picture_hash=str(signature) if signature else None,
     )
@@ -111,12 +115,16 @@ def _place(item: SourceItem, segment: Segment) -> Row:
 
 @contextmanager
 def _local_copy(uri: str) -> Iterator[str]:
-    """A local path of the file's content: decoders cannot open URLs."""
-    if not storage.is_url(uri):
+    """A local path of the file's content: decoders cannot open URLs, nor names that are no text."""
+    real = real_path(uri)
+    if real == uri and not storage.is_url(uri):
         yield uri
         return
     with tempfile.TemporaryDirectory(prefix="chronav-") as folder:
         path = os.path.join(folder, file_name(uri))
-        with open(path, "wb") as file:
-            file.write(storage.read_bytes(uri))
+        if real != uri:
+            os.symlink(real, path)
+        else:
+            with open(path, "wb") as file:
+                file.write(storage.read_bytes(uri))
         yield path

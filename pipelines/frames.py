@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import simplejpeg
 
-from pipelines.streams import VideoStream
+from pipelines.video import VideoStream
 
 _LONG = 3.0  # usual intervals: a picture that stays on for more is meant to
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32) / 255  # ITU-R BT.601

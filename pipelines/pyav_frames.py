@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import av
 import numpy as np
 
-from pipelines.bitstream import fault, nal_prefix
+from pipelines.bitstream import STRICT_DECODERS, fault, nal_prefix
 from pipelines.complaints import Suspicious, logged
 from pipelines.frames import FrameSource, due, usual_interval
 from pipelines.packets import TimeLine
 from pipelines.result import one_line
-from pipelines.streams import VideoStream
+from pipelines.video import VideoStream
 
 
 @contextmanager
@@ -36,18 +36,28 @@ def decode_all(path: str) -> Iterator[tuple[Any, list[Any], str | None]]:
 
 
 def _open(path: str) -> Any:
-    container = av.open(path, metadata_errors="ignore")
-    container.streams.best("video").codec_context.thread_count = 1
-    return container
+    return av.open(path, metadata_errors="ignore")
+
+
+def _decoder(stream: Any) -> Any:
+    """The decoder for a stream that notices most damage."""
+    decoder = stream.codec_context
+    strict = STRICT_DECODERS.get(decoder.name)
+    if strict is not None:
+        with suppress(av.codec.codec.UnknownCodecError):  # not all builds have it
+            decoder = av.CodecContext.create(strict, "r")
+            decoder.extradata = stream.codec_context.extradata
+    if decoder.name == "hevc":
+        decoder.options = {"err_detect": "crccheck"}  # hashes of pictures, where the file has them
+    decoder.thread_count = 1
+    return decoder
 
 
 def _decode(container: Any, errors: list[Any]) -> Iterator[tuple[Any, list[Any], str | None]]:
     stream = container.streams.best("video")
-    codec, prefix = (
-        stream.codec_context.name,
-        nal_prefix(stream.codec_context.name, stream.codec_context.extradata),
-    )
-    line = TimeLine()
+    decoder, codec = _decoder(stream), stream.codec_context.name
+    prefix = nal_prefix(codec, stream.codec_context.extradata)
+    line = TimeLine(container.format.name)
     seen = len(errors)
     try:
         for packet in container.demux(stream):
@@ -61,7 +71,7 @@ def _decode(container: Any, errors: list[Any]) -> Iterator[tuple[Any, list[Any],
                 yield packet, [], "a packet breaks off"
                 continue
             try:
-                frames = packet.decode()
+                frames = decoder.decode(packet)
             except av.FFmpegError as error:
                 wrong = one_line(error)
             if len(errors) > seen:
@@ -69,6 +79,8 @@ def _decode(container: Any, errors: list[Any]) -> Iterator[tuple[Any, list[Any],
                 seen = len(errors)
             elif any(frame.is_corrupt for frame in frames):
                 wrong = "a frame is damaged"
+            elif line.shown_back(frames):
+                wrong = "frames out of order"
             yield packet, frames, wrong or (fault(bytes(packet), codec, prefix) if packet.size else None)
     except av.FFmpegError as error:
         yield None, [], one_line(error)

@@ -56,6 +56,7 @@ LEDGER_SCHEMA = pa.schema(
         pa.field("message", pa.string()),
         pa.field("clips", pa.int32()),
         pa.field("picture_hash", pa.string()),
+        pa.field("near_duplicate_of", pa.string()),
         pa.field("seconds", pa.float64()),
         pa.field("batch_id", pa.string()),
         pa.field("ingested_at", pa.timestamp("us", tz="UTC")),
@@ -84,6 +85,7 @@ class Reason(StrEnum):
     TOO_SHORT = "too_short"
     TRUNCATED = "truncated"
     CORRUPT_FRAMES = "corrupt_frames"
+    CORRUPT_SOUND = "corrupt_sound"
     TIMEOUT = "timeout"
     CRASHED_DECODER = "crashed_decoder"
     DUPLICATE = "duplicate"

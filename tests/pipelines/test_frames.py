@@ -8,7 +8,8 @@ import pytest
 
 from pipelines.frames import choose, due, motion, stored_size, usual_interval
 from pipelines.sight import FRAME_SOURCES
-from pipelines.streams import VideoStream, read_media
+from pipelines.streams import read_media
+from pipelines.video import VideoStream
 
 
 def stream(width: int, height: int, rotation: int = 0, pixel_aspect: float = 1.0) -> VideoStream:
