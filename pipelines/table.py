@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from chronav import storage
+from chronav import remote, storage
 from chronav.errors import CallError
+from pipelines.result import one_line
 from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, META_COLUMNS
 
 _COLUMN_TYPES = {
@@ -42,18 +43,24 @@ class RowGroup:
 
 def open_table(path: str, version: int | None = None) -> DeltaTable:
     """Open a clip table or ledger; raises `CallError` when there is none at `path`."""
+    remote.check(path)
     try:
-        return DeltaTable(storage.absolute(path), version=version)
+        return DeltaTable(
+            storage.absolute(path), version=version, storage_options=remote.delta_options(path) or None
+        )
     except (TableNotFoundError, FileNotFoundError, ValueError, OSError) as error:
         if isinstance(error, TableNotFoundError) or not storage.exists(path):
             raise CallError(f"there is no clip table at '{path}'", code="missing_table", path=path) from None
-        message = " ".join(str(error).split())
+        message = one_line(error)
         raise CallError(f"cannot open table '{path}': {message}", code="bad_table", path=path) from None
 
 
 def table_exists(path: str) -> bool:
-    """Whether a Delta table is at `path`."""
-    return not storage.is_file(path) and bool(DeltaTable.is_deltatable(storage.absolute(path)))
+    """Whether a Delta table is at `path`; raises `CallError` where its store cannot be used."""
+    remote.check(path)
+    if storage.is_file(path):
+        return False
+    return bool(DeltaTable.is_deltatable(storage.absolute(path), remote.delta_options(path) or None))
 
 
 def content_number(table: DeltaTable) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from chronav import storage
+from chronav import remote, storage
 from chronav.errors import CallError
 from chronav.storage import StoredFile
 from pipelines.sources.uri_table import UriRow, is_uri_table, read_uri_table
@@ -36,6 +36,7 @@ def find_files(source: str, outside: tuple[str, ...] = ()) -> SourceFiles:
     A folder or table whose name has wildcards in it is taken for what it is, not for a pattern.
     Raises `CallError` when there is no such source, nothing in it, or its table is malformed.
     """
+    remote.check(source)
     if storage.is_dir(source):
         files = _of_folder(source)
     elif storage.is_file(source):
@@ -78,7 +79,11 @@ def _of_table(source: str) -> SourceFiles:
     rows: dict[str, UriRow] = {}
     for row in listed:
         rows.setdefault(row.uri, row)
-    stored = dict(zip(rows, storage.stat_files(list(rows)), strict=True))
+    try:
+        stored = dict(zip(rows, storage.stat_files(list(rows)), strict=True))
+    except OSError as error:
+        message = f"source '{source}': its files cannot be listed: {error}"
+        raise CallError(message, code="bad_source", path=source) from None
     return SourceFiles(
         source,
         root=storage.absolute(storage.parent(source)),
