@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from chronav.errors import CallError
 
@@ -77,11 +78,17 @@ def arrow_fs(url: str) -> tuple[pyarrow.fs.FileSystem, str]:
 
     endpoint = _endpoint()
     if _protocol(url) != "s3" or endpoint is None:
-        return pyarrow.fs.FileSystem.from_uri(url)  # which asks AWS for the bucket's region
+        # This asks AWS for the bucket's region.
+        return pyarrow.fs.FileSystem.from_uri(quote(url, safe="/:?=&"))
     scheme, _, host = endpoint.partition("://")
     region = _region() or "us-east-1"
     fs = pyarrow.fs.S3FileSystem(endpoint_override=host, scheme=scheme, region=region)
     return fs, url.partition("://")[2]
+
+
+def delta_url(url: str) -> str:
+    """`url` as deltalake takes it: to it, unlike the others, a URL is one with `%20` for a space."""
+    return quote(url, safe="/:")
 
 
 def delta_options(url: str) -> dict[str, str]:

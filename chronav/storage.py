@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chronav import remote
+from chronav.errors import CallError
 
 if TYPE_CHECKING:
     import pyarrow.fs
@@ -81,6 +82,18 @@ def arrow_fs(path: str) -> tuple[pyarrow.fs.FileSystem, str]:
     import pyarrow.fs
 
     return pyarrow.fs.LocalFileSystem(), absolute(path)
+
+
+def delta_place(path: str) -> tuple[str, dict[str, str] | None]:
+    """What deltalake is to be called with for the table at `path`: where it is, and the storage options.
+
+    Raises `CallError` for a URL with `%`, which deltalake takes apart in two ways within one table.
+    """
+    if is_url(path):
+        if "%" in path:
+            raise CallError(f"a table cannot be at a URL with '%': '{path}'", code="bad_path", path=path)
+        return remote.delta_url(absolute(path)), remote.delta_options(path)
+    return absolute(path), None
 
 
 def exists(path: str) -> bool:

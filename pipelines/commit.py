@@ -73,13 +73,14 @@ class ClipTable:
     def _open(path: str, schema: pa.Schema, configuration: dict[str, str]) -> DeltaTable:
         if table_exists(path):
             return open_table(path)
+        where, options = storage.delta_place(path)
         try:
             storage.make_dirs(path)
             return DeltaTable.create(
-                path,
+                where,
                 schema,
                 configuration=configuration or None,
-                storage_options=remote.delta_options(path) or None,
+                storage_options=options,
                 raise_if_key_not_exists=False,
             )
         except (OSError, DeltaError) as error:

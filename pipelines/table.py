@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,10 +45,9 @@ class RowGroup:
 def open_table(path: str, version: int | None = None) -> DeltaTable:
     """Open a clip table or ledger; raises `CallError` when there is none at `path`."""
     remote.check(path)
+    where, options = storage.delta_place(path)
     try:
-        return DeltaTable(
-            storage.absolute(path), version=version, storage_options=remote.delta_options(path) or None
-        )
+        return DeltaTable(where, version=version, storage_options=options)
     except (TableNotFoundError, FileNotFoundError, ValueError, OSError) as error:
         if isinstance(error, TableNotFoundError) or not storage.exists(path):
             raise CallError(f"there is no clip table at '{path}'", code="missing_table", path=path) from None
@@ -58,9 +58,7 @@ def open_table(path: str, version: int | None = None) -> DeltaTable:
 def table_exists(path: str) -> bool:
     """Whether a Delta table is at `path`; raises `CallError` where its store cannot be used."""
     remote.check(path)
-    if storage.is_file(path):
-        return False
-    return bool(DeltaTable.is_deltatable(storage.absolute(path), remote.delta_options(path) or None))
+    return not storage.is_file(path) and bool(DeltaTable.is_deltatable(*storage.delta_place(path)))
 
 
 def content_number(table: DeltaTable) -> int:
@@ -81,7 +79,8 @@ def stored_config(table: DeltaTable) -> dict[str, Any] | None:
 
 def data_files(table: DeltaTable) -> list[str]:
     """The table's data files as local paths or URLs, sorted by name."""
-    return sorted(uri.removeprefix("file://") for uri in table.file_uris())
+    uris = (uri.removeprefix("file://") for uri in table.file_uris())
+    return sorted(unquote(uri) if storage.is_url(uri) else uri for uri in uris)
 
 
 def read_meta(table: DeltaTable, columns: tuple[str, ...] = META_COLUMNS) -> pa.Table:

@@ -55,6 +55,9 @@ def test_arrow_is_told_too(no_aws: pytest.MonkeyPatch) -> None:
     no_aws.setenv("AWS_REGION", "eu-west-1")
     fs, inner = storage.arrow_fs("s3://b/a b%20c")
     assert (fs.region, inner) == ("eu-west-1", "b/a b%20c")
+    no_aws.delenv("AWS_ENDPOINT_URL")
+    fs, inner = storage.arrow_fs("s3://b/a b%20c?region=eu-west-2")
+    assert (fs.region, inner) == ("eu-west-2", "b/a b%20c")
 
 
 def code_of(call: Callable[[], object]) -> tuple[str, str]:

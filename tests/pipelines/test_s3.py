@@ -235,8 +235,11 @@ def test_globs_tables_of_uris_and_one_side_only(
     outcome = ingest(f"{bucket}/list.csv", here, CONFIG)
     assert numbers(outcome, "files", "missing", "new", "ok", "segments") == (2, 1, 2, 3, 3)
     assert sorted(label or "" for *_, label in content(here).values()) == ["", "x", "x"]
-    there = f"{bucket}/clips"
+    there = f"{bucket}/my clips, ä"
     assert ingest(str(videos), there, CONFIG)["segments"] == 3
+    assert numbers(ingest(str(videos), there, CONFIG), "decoded", "unchanged") == (0, 4)
+    assert inspect(there)["bytes"]["unused"] == 0
+    assert vacuum.orphans(there, now=time.time() + 2 * vacuum.SAFE_AGE_S) == []
     media = [sorted(values[:2] for values in content(table).values()) for table in (here, there)]
     assert media[0] == media[1]
 
@@ -252,6 +255,7 @@ def test_wrong_calls_end_in_a_line(
         (lambda: ingest(f"{bucket}/vid", str(tmp_path / "t"), CONFIG), "missing_source"),
         (lambda: inspect(f"{bucket}/none"), "missing_table"),
         (lambda: inspect(f"{gone}/none"), "missing_bucket"),
+        (lambda: ingest(remote_videos, f"{bucket}/a%20b", CONFIG), "bad_path"),
     ]
     for call, expected in calls:
         with pytest.raises(CallError) as caught:
