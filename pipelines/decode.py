@@ -6,13 +6,14 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from chronav import storage
 from pipelines.audio import align, encode_flac, rms_db
 from pipelines.config import IngestConfig
 from pipelines.filters import require_content, require_streams
+from pipelines.isolate import scratch_prefix
 from pipelines.near_duplicates import Signature
 from pipelines.result import BadMedia, FileResult, one_line
 from pipelines.schema import SCHEMA_VERSION, Reason, Status
@@ -33,8 +34,7 @@ def decode_file(item: SourceItem, config: IngestConfig, known_sha256: str | None
     begun = time.monotonic()
     digest = None
     try:
-        with _local_copy(item.uri) as path:
-            digest = storage.sha256(path)
+        with _local_file(item.uri) as (path, digest):
             if digest == known_sha256:
                 return FileResult(Status.OK, digest, unchanged=True)
             result = _decode(path, item, config)
@@ -114,17 +114,26 @@ def _place(item: SourceItem, segment: Segment) -> Row:
 
 
 @contextmanager
-def _local_copy(uri: str) -> Iterator[str]:
-    """A local path of the file's content: decoders cannot open URLs, nor names that are no text."""
-    real = real_path(uri)
-    if real == uri and not storage.is_url(uri):
-        yield uri
-        return
-    with tempfile.TemporaryDirectory(prefix="chronav-") as folder:
-        path = os.path.join(folder, file_name(uri))
-        if real != uri:
-            os.symlink(real, path)
-        else:
-            with open(path, "wb") as file:
-                file.write(storage.read_bytes(uri))
-        yield path
+def _local_file(uri: str) -> Iterator[tuple[str, str]]:
+    """A local path of the file's content and its hash; decoders can open neither URLs nor names that are no text.
+
+    A copy goes at the end.
+    Raises `BadMedia` where there is none to be had.
+    """
+    with ExitStack() as stack:
+        try:
+            real = real_path(uri)
+            if real == uri and not storage.is_url(uri):
+                path, digest = uri, storage.sha256(uri)
+            else:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=scratch_prefix()))
+                path = os.path.join(folder, file_name(uri))
+                if real != uri:
+                    os.symlink(real, path)
+                    digest = storage.sha256(real)
+                else:
+                    digest = storage.download(uri, path)
+        except OSError as error:
+            what = "no such file" if isinstance(error, FileNotFoundError) else one_line(error)
+            raise BadMedia(Status.FAILED, Reason.UNREACHABLE, f"cannot be fetched: {what}") from error
+        yield path, digest

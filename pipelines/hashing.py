@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,8 +28,6 @@ def read_hashes(answer: Mapping[str, Any]) -> dict[str, str]:
 
 def _hash(uri: str) -> str | None:
     try:
-        if storage.is_url(uri):
-            return hashlib.sha256(storage.read_bytes(uri)).hexdigest()
         return storage.sha256(real_path(uri))
     except OSError:
         return None

@@ -76,6 +76,7 @@ class Status(StrEnum):
 class Reason(StrEnum):
     """Why a source file gave no clips, or fewer than it should have."""
 
+    UNREACHABLE = "unreachable"
     UNREADABLE = "unreadable"
     ENCRYPTED = "encrypted"
     NO_VIDEO = "no_video"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from chronav import storage
+from chronav import remote, storage
 from chronav.errors import CallError
 from chronav.storage import StoredFile
 from pipelines.sources.names import escaped
@@ -43,6 +43,7 @@ def find_files(source: str, outside: tuple[str, ...] = ()) -> SourceFiles:
         raise CallError(
             f"source '{escaped(path)}': this path is not UTF-8", code="bad_source", path=escaped(path)
         )
+    remote.check(source)
     if storage.is_dir(source):
         files = _of_folder(source)
     elif storage.is_file(source):
@@ -87,7 +88,11 @@ def _of_table(source: str) -> SourceFiles:
     rows: dict[str, UriRow] = {}
     for row in listed:
         rows.setdefault(row.uri, row)
-    stored = dict(zip(rows, storage.stat_files(list(rows)), strict=True))
+    try:
+        stored = dict(zip(rows, storage.stat_files(list(rows)), strict=True))
+    except OSError as error:
+        message = f"source '{source}': its files cannot be listed: {error}"
+        raise CallError(message, code="bad_source", path=source) from None
     return SourceFiles(
         source,
         root=storage.absolute(storage.parent(source)),

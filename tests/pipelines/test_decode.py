@@ -120,7 +120,9 @@ def test_a_missing_file_has_a_reason(tmp_path: Path, tiny: Callable, as_item: Ca
     path = tiny(tmp_path / "a.mp4")
     item = as_item(path)
     path.unlink()
-    assert decode_file(item, IngestConfig()).reason == Reason.UNREADABLE
+    result = decode_file(item, IngestConfig())
+    assert (result.status, result.reason) == (Status.FAILED, Reason.UNREACHABLE)
+    assert result.message == "cannot be fetched: no such file"
 
 
 def test_truncated_files(tmp_path: Path, tiny: Callable, as_item: Callable) -> None:
