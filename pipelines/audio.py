@@ -15,6 +15,7 @@ from pipelines.result import one_line
 from pipelines.segments import Segment
 
 _GAP_S = 0.03  # time stamps that jump by less than this are rounding and clock drift
+_RESAMPLED = 16_384  # samples that the resampler gives at a time: each time costs a trip through Python
 SILENCE_DB = -120.0
 
 
@@ -94,7 +95,7 @@ class SoundReader:
             self._runs.append((time, []))
             self._next_s = time
         if self._resampler is None:
-            self._resampler = av.AudioResampler(format="flt", layout="mono", rate=self.sample_rate)
+            self._resampler = av.AudioResampler("flt", "mono", self.sample_rate, frame_size=_RESAMPLED)
         self._next_s += frame.samples / frame.sample_rate
         frame.pts = None  # the run has its time already; the resampler must not fill gaps itself
         self._keep(self._resampler.resample(frame))

@@ -17,7 +17,8 @@ from pipelines.schema import Reason, Status
 from pipelines.segments import Segment, Span, cut_spans, instants
 from pipelines.streams import Media, VideoStream
 
-FRAME_SOURCES = (decord_frames, pyav_frames)  # in the order in which they are tried
+# In the order in which they are tried: PyAV needs fewer CPU seconds (docs/benchmarks.md) and hears of all damage.
+FRAME_SOURCES = (pyav_frames, decord_frames)
 
 
 @dataclass
