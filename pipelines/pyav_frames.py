@@ -17,6 +17,8 @@ from pipelines.packets import TimeLine
 from pipelines.result import one_line
 from pipelines.streams import VideoStream
 
+_SMOOTH = Interpolation.BICUBIC  # as decord's frames are
+
 
 @contextmanager
 def pyav_frames(
@@ -42,7 +44,10 @@ def _open(path: str) -> Any:
     return container
 
 
-def _decode(container: Any, errors: list[Any]) -> Iterator[tuple[Any, list[Any], str | None]]:
+def _decode(
+    container: Any, errors: list[Any], checked: bool = False
+) -> Iterator[tuple[Any, list[Any], str | None]]:
+    """As `decode_all`. `checked`: the bytes of all packets have been looked at (`VideoStream.fault`)."""
     stream = container.streams.best("video")
     codec, prefix = (
         stream.codec_context.name,
@@ -70,7 +75,9 @@ def _decode(container: Any, errors: list[Any]) -> Iterator[tuple[Any, list[Any],
                 seen = len(errors)
             elif any(frame.is_corrupt for frame in frames):
                 wrong = "a frame is damaged"
-            yield packet, frames, wrong or (fault(bytes(packet), codec, prefix) if packet.size else None)
+            if wrong is None and packet.size and not checked:
+                wrong = fault(bytes(packet), codec, prefix)
+            yield packet, frames, wrong
     except av.FFmpegError as error:
         yield None, [], one_line(error)
 
@@ -88,9 +95,9 @@ class _PyavFrames:
         self._strict = strict
         # In AVI the times of decoded frames are made up where frames are reordered.
         self._times = iter(video.times) if video.counted else None
-        # One for all frames: making a scaler takes longer than scaling. Bicubic, as decord's frames are.
-        self._scaler = VideoReformatter()
-        self._decoded = self._timed(_decode(container, errors))
+        # One of each for all frames: making a scaler takes longer than scaling.
+        self._scaler, self._painter = VideoReformatter(), VideoReformatter()
+        self._decoded = self._timed(_decode(container, errors, checked=strict))
         self._shown: Any = None
         self._next = next(self._decoded, None)
 
@@ -130,7 +137,11 @@ class _PyavFrames:
     def _image(self) -> np.ndarray:
         turned = self._turns % 2 == 1
         width, height = (self._height, self._width) if turned else (self._width, self._height)
-        scaled = self._scaler.reformat(
-            self._shown[1], width, height, "rgb24", interpolation=Interpolation.BICUBIC, threads=1
-        )
-        return np.rot90(scaled.to_ndarray(), self._turns)
+        frame = self._shown[1]
+        coded = frame.format.name
+        if coded.startswith("yuv"):
+            # In two steps, for FFmpeg is slow at both at once; JPEG keeps half of the chroma, too.
+            half = "yuvj420p" if coded.startswith("yuvj") else "yuv420p"
+            frame = self._scaler.reformat(frame, width, height, half, interpolation=_SMOOTH, threads=1)
+        shown = self._painter.reformat(frame, width, height, "rgb24", interpolation=_SMOOTH, threads=1)
+        return np.rot90(shown.to_ndarray(), self._turns)
