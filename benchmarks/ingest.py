@@ -29,6 +29,7 @@ ONE_FILE = "chronav ingest of one file"
 MORE = "chronav ingest, each further file"
 COUNTS = (100, 1000, 5000)
 _BASES, _SECONDS = 6, 10.0
+_REAL_STEP = 3  # every third of the real clips
 _REAL = os.environ.get("CHRONAV_TEST_DATA", "../shared/data")
 _NOTES = """CPU seconds a second of media, median (range) of {rounds} rounds in turns; user and system time of a
 path's process and of all that it started, less what Ray's daemons take while nothing runs. Generated: {files}
@@ -132,30 +133,31 @@ def verdict(contest: Contest) -> str:
     )
 
 
-def measure_counts(folder: Path, counts: Sequence[int], rounds: int) -> list[list[str]]:
-    """CPU seconds a file of jobs of few and of many files; rows of a table."""
+def measure_counts(folder: Path, counts: Sequence[int]) -> list[list[str]]:
+    """CPU seconds a file of jobs of few and of many files, the last with two workers, too; rows of a table."""
     bases = tiny_bases(folder / "bases")
     paths = list(map(str, write_many(folder / "tiny", bases, max(counts))))
     costs = {}
-    for count in (1, *counts):
-        print(f"  {count} files", flush=True)
-        files = Files(tuple(paths[:count]), 64, 48)
-        with Contestant(partial(costed, PATHS[OURS]), files) as contestant:
-            costs[count] = [contestant.run() for _ in range(rounds)]
+    for name, count in [*((OURS, count) for count in (1, *counts)), (TWO, max(counts))]:
+        print(f"  {name}, {count} files", flush=True)
+        with Contestant(partial(costed, PATHS[name]), Files(tuple(paths[:count]), 64, 48)) as contestant:
+            costs[name, count] = contestant.run()
     return count_rows(costs)
 
 
-def count_rows(costs: Mapping[int, Sequence[Cost]]) -> list[list[str]]:
-    """Milliseconds of CPU a file, with and without what a job of one file takes. `costs`: by number of files."""
-    alone = statistics.median(cost.cpu_s for cost in costs[1])
+def count_rows(costs: Mapping[tuple[str, int], Cost]) -> list[list[str]]:
+    """Milliseconds of CPU a file, with and without what a job of one file takes. `costs`: by path and files."""
+    alone = costs[OURS, 1]
     return [
         [
+            name,
             f"{count:,}",
-            spread([1e3 * cost.cpu_s / count for cost in mine], 1),
-            spread([1e3 * (cost.cpu_s - alone) / (count - 1) for cost in mine], 1),
-            spread([count / cost.wall_s for cost in mine], 0),
+            f"{1e3 * cost.cpu_s / count:.1f}",
+            f"{1e3 * (cost.cpu_s - alone.cpu_s) / (count - 1):.1f}",
+            f"{count / cost.wall_s:.0f}",
+            f"{(count - 1) / (cost.wall_s - alone.wall_s):.0f}",
         ]
-        for count, mine in costs.items()
+        for (name, count), cost in costs.items()
         if count > 1
     ]
 
@@ -183,7 +185,7 @@ def main() -> None:
     parser.add_argument("--video2dataset", metavar="PYTHON", help="a Python that has video2dataset")
     parser.add_argument("--page", nargs="?", const=PAGE, help=f"write the section of this page ({PAGE})")
     given = parser.parse_args()
-    real = sorted(Path(_REAL).glob("ucf101/**/*.avi"))
+    real = sorted(Path(_REAL).resolve().glob("ucf101/**/*.avi"))[::_REAL_STEP]
     contests = []
     with tempfile.TemporaryDirectory(prefix="chronav-bench-") as name:
         folder = Path(name)
@@ -197,7 +199,7 @@ def main() -> None:
             print(f"{title}: {len(paths)} files", flush=True)
             contests.append(measure_set(paths, title, given.rounds, given.video2dataset))
             print(f"{verdict(contests[-1])}\n{markdown([''] * 4, contests[-1].rows())}\n", flush=True)
-        counted = measure_counts(folder, given.counts, given.rounds)
+        counted = measure_counts(folder, given.counts)
     fixed = statistics.median(cost.cpu_s for contest in contests for cost in contest.costs[ONE_FILE])
     absent = "" if given.video2dataset else " video2dataset was not there for this run."
     notes = _NOTES.format(rounds=given.rounds, files=given.files, real=len(real), fixed=fixed, absent=absent)

@@ -54,10 +54,18 @@ def test_the_verdict_names_the_fastest_peer(contest: Contest) -> None:
 
 
 def test_the_cost_of_a_file_with_and_without_that_of_a_job() -> None:
-    rows = count_rows({1: [cost(2.0)], 101: [cost(3.0, 2.0)], 1001: [cost(12.0, 10.0)]})
-    assert [row[:3] for row in rows] == [
-        ["101", "29.7 (29.7 to 29.7)", "10.0 (10.0 to 10.0)"],
-        ["1,001", "12.0 (12.0 to 12.0)", "10.0 (10.0 to 10.0)"],
+    rows = count_rows(
+        {
+            (OURS, 1): cost(2.0),
+            (OURS, 101): cost(3.0, 2.0),
+            (OURS, 1001): cost(12.0, 11.0),
+            (TWO, 1001): cost(12.0, 6.0),
+        }
+    )
+    assert rows == [
+        [OURS, "101", "29.7", "10.0", "50", "100"],
+        [OURS, "1,001", "12.0", "10.0", "91", "100"],
+        [TWO, "1,001", "12.0", "10.0", "167", "200"],
     ]
 
 
