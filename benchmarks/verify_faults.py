@@ -100,7 +100,8 @@ process in which tasks run, and the one apart that decodes for it; on the job's 
 of a node where tasks run, one of two beside a head without tasks (`ray.cluster_utils.Cluster`, on one machine; it is
 told to notice a lost node within seconds). *Orphan part files*: left by tasks that were killed or whose batch was not
 committed; the log does not name them and no reader opens them. The files in them are those that were decoded twice;
-none of them had been committed before the kill. (A part file without an end is counted, what is in it is not.)
+none of them had been committed before the kill. (A part file without an end is counted, what is in it is not; what a
+killed worker had decoded and not begun to write, at most the files of one task, leaves no trace.)
 """
 
 
