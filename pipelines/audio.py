@@ -18,6 +18,7 @@ from pipelines.segments import Segment
 
 _GAP_S = 0.03  # time stamps that jump by less than this are rounding and clock drift
 _FAR_S = 600.0  # a longer silence between sounds is taken for a fault
+_RESAMPLED = 16_384  # samples that the resampler gives at a time: each time costs a trip through Python
 SILENCE_DB = -120.0
 
 
@@ -138,7 +139,7 @@ class SoundReader:
             self._runs.append((time, []))
             self._next_s, self._hole = time, False
         if self._resampler is None:
-            self._resampler = av.AudioResampler(format="flt", layout="mono", rate=self.sample_rate)
+            self._resampler = av.AudioResampler("flt", "mono", self.sample_rate, frame_size=_RESAMPLED)
         self._next_s += frame.samples / frame.sample_rate
         frame.pts = None  # the run has its time already; the resampler must not fill gaps itself
         self._keep(self._resampler.resample(frame))

@@ -1,4 +1,4 @@
-"""Frames by decord: the fast path, for files in which its count can be trusted and its decoder stays silent."""
+"""Frames by decord: a second opinion, for files in which its count can be trusted and its decoder stays silent."""
 
 from __future__ import annotations
 

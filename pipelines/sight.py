@@ -18,7 +18,8 @@ from pipelines.segments import Segment, Span, cut_spans, instants
 from pipelines.streams import Media
 from pipelines.video import VideoStream
 
-FRAME_SOURCES = (decord_frames, pyav_frames)  # in the order in which they are tried
+# In the order in which they are tried: PyAV needs fewer CPU seconds (docs/benchmarks.md) and hears of all damage.
+FRAME_SOURCES = (pyav_frames, decord_frames)
 
 
 @dataclass
