@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from evaluation import classifier
-from evaluation.classifier import choose_c, class_scores, fit
+from evaluation.classifier import Kind, choose_c, class_scores, fit
 
 pytestmark = pytest.mark.usefixtures("one_blas_thread")
 GRID = [0.0001, 0.01, 1.0]
@@ -38,9 +38,9 @@ def test_groups_are_never_torn_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     real_fit = classifier.fit
 
     class Spy:
-        def __init__(self, rows: np.ndarray, classes: np.ndarray, c: float) -> None:
+        def __init__(self, rows: np.ndarray, classes: np.ndarray, c: float, kind: Kind) -> None:
             self.trained = {int(groups[int(row[-1])]) for row in rows}
-            self.model = real_fit(rows, classes, c)
+            self.model = real_fit(rows, classes, c, kind)
 
         def predict(self, rows: np.ndarray) -> np.ndarray:
             seen.append((self.trained, {int(groups[int(row[-1])]) for row in rows}))
