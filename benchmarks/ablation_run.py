@@ -30,6 +30,7 @@ from evaluation.embedder import ClipShape, embed_rows
 from evaluation.features import Features, Plan, gathered, plan_clips
 from evaluation.floor import random_weights
 from evaluation.protocols import protocol_named
+from evaluation.protocols.frozen import FrozenProtocol
 from evaluation.subject import prepare
 from pipelines.config import IngestConfig
 from pipelines.job import ingest
@@ -102,7 +103,7 @@ def probe(
     export = load_export(path)
     found: dict[str, dict[str, float]] = {}
     for modality in ("video", "audio"):
-        titles = [p for p in PROBES if protocol_named(p[0]).modality == modality]
+        titles = [p for p in PROBES if protocol_named(p[0]).modalities == (modality,)]
         task = Measurement(protocol_named(titles[0][0]), export, config, 1)
         subject = prepare(table, task, "world", annotations)
         shape = task.clip_shape()
@@ -116,7 +117,9 @@ def probe(
         fold = subject.fold_data(subject.folds[0], features.owner)
         for name in networks:
             for protocol in dict.fromkeys(protocol for protocol, _, _ in titles):
-                measured = fold_metrics(protocol_named(protocol).measure(fold, features.of(name), config))
+                method = protocol_named(protocol)
+                assert isinstance(method, FrozenProtocol)
+                measured = fold_metrics(method.measure(fold, features.of(name), config))
                 for of, metric, title in titles:
                     if of == protocol:
                         found.setdefault(name, {})[title] = measured[metric]

@@ -33,6 +33,12 @@ Annotations = Annotated[
 ]
 
 
+def _split(text: str) -> str:
+    if text in ("all", "folds") or (text.isdigit() and int(text) > 0):
+        return text
+    raise typer.BadParameter(f"'{text}' is not a number, all or folds")
+
+
 @app.command()
 def ingest(
     source: Annotated[
@@ -149,24 +155,59 @@ def pretrain(
 
 @app.command()
 def evaluate(
-    protocol: Annotated[str, typer.Argument(help="retrieval, linear or audio")],
+    protocol: Annotated[str, typer.Argument(help="retrieval, linear, audio, crossmodal or all")],
     overrides: Overrides = None,
     export: Annotated[str, typer.Option(help="the export folder of a pre-training run")] = ...,  # type: ignore[assignment]
     data: Annotated[str, typer.Option(help="a clip table, or media in a known layout")] = ...,  # type: ignore[assignment]
-    dataset: Annotated[str | None, typer.Option(help="layout of the media: ucf101, esc50, world")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="layout of the media: ucf101, hmdb51, esc50, esc10, world, or folder (a folder a class)"
+        ),
+    ] = None,
     annotations: Annotations = None,
-    split: Annotated[int, typer.Option(help="official split")] = 1,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            parser=_split,
+            metavar="SPLIT",
+            help="an official split or fold (1, 2, 3), all of them, or folds: divide the data anew",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="another export, to be compared with test item by test item")
+    ] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure an export on labelled data, beside the same network untrained."""
+    """Measure an export on labelled data, beside the same network untrained and other baselines."""
 
     def job() -> Outcome:
         settings = build(load("evaluation.config").EvaluateConfig, config, overrides or ())
         run = load("evaluation.job").evaluate
-        return run(protocol, export, data, settings, dataset, annotations, split)
+        return run(protocol, export, data, settings, dataset, annotations, split, against)
 
     _finish(job, summaries.evaluate, as_json)
+
+
+@app.command()
+def embed(
+    source: Annotated[str, typer.Argument(help="a clip table, or media: a folder, glob, or file of uris")],
+    overrides: Overrides = None,
+    export: Annotated[str, typer.Option(help="the export folder of a pre-training run")] = ...,  # type: ignore[assignment]
+    out: Annotated[str, typer.Option(help="the Parquet file to write")] = ...,  # type: ignore[assignment]
+    dataset: Annotated[str, typer.Option(help="layout of the media, as for ingest")] = "folder",
+    annotations: Annotations = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the features of clips, or of whole videos, by an export."""
+
+    def job() -> Outcome:
+        settings = build(load("evaluation.config").EmbedConfig, config, overrides or ())
+        return load("evaluation.embed").embed(export, source, out, settings, dataset, annotations)
+
+    _finish(job, summaries.embed, as_json)
 
 
 @app.command()

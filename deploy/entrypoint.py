@@ -16,11 +16,14 @@ from chronav import storage
 from chronav.errors import CallError
 from chronav.services import load
 
-INPUT_PATHS = frozenset({"source", "annotations", "config", "data", "export", "file"})
+INPUT_PATHS = frozenset({"source", "annotations", "config", "data", "export", "against", "file"})
 """Parameters of commands that name something to read: `--working-dir` may ship it."""
 OUTPUT_PATHS = frozenset({"table", "out", "probe", "html"})
 """Parameters of commands that name something written, or a table, which is never shipped."""
-CONFIG_PATHS = {"evaluate": ("evaluation.config", "EvaluateConfig", ("out", "cache"))}
+CONFIG_PATHS = {
+    "evaluate": ("evaluation.config", "EvaluateConfig", ("out", "cache")),
+    "embed": ("evaluation.config", "EmbedConfig", ("cache",)),
+}
 """Commands whose config names by default where they write: the module and class of the config, and its keys."""
 
 

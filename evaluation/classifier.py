@@ -1,10 +1,11 @@
-"""A linear classifier on frozen features; its regularisation is chosen within the training data."""
+"""Classifiers on frozen features; their regularisation is chosen within the training data."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
 
 Features = npt.NDArray[np.float32]
+Kind = Literal["logistic", "linear_svm", "rbf_svm"]
 _MAX_ITERATIONS = 500
 
 
@@ -26,17 +29,35 @@ class Choice:
     validated: bool
 
 
-def fit(x: Features, y: np.ndarray, c: float) -> Pipeline:
-    """Standardisation and multinomial logistic regression, fitted on (N, D) features and (N,) classes."""
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=_MAX_ITERATIONS))
+def fit(x: Features, y: np.ndarray, c: float, kind: Kind = "logistic") -> Pipeline:
+    """Standardisation and a classifier, fitted on (N, D) features and (N,) classes.
+
+    `logistic`: multinomial logistic regression. `linear_svm`: one class against the rest, squared hinge loss.
+    `rbf_svm`: SVM whose kernel's width is that of the features (1 / (D variance)).
+    """
+    model = make_pipeline(StandardScaler(), _classifier(c, kind))
     with warnings.catch_warnings():
         # A fit that stops at the iteration limit is still a classifier; validation judges it.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(x, y)
 
 
+def _classifier(c: float, kind: Kind) -> LogisticRegression | LinearSVC | SVC:
+    if kind == "logistic":
+        return LogisticRegression(C=c, max_iter=_MAX_ITERATIONS)
+    if kind == "linear_svm":
+        return LinearSVC(C=c, max_iter=_MAX_ITERATIONS, random_state=0)
+    return SVC(C=c, kernel="rbf", gamma="scale", decision_function_shape="ovr")
+
+
 def choose_c(
-    x: Features, y: np.ndarray, groups: np.ndarray, grid: Sequence[float], folds: int, seed: int
+    x: Features,
+    y: np.ndarray,
+    groups: np.ndarray,
+    grid: Sequence[float],
+    folds: int,
+    seed: int,
+    kind: Kind = "logistic",
 ) -> Choice:
     """The C of the grid with the best accuracy on held-out groups of the training data; ties: the smaller.
 
@@ -49,7 +70,7 @@ def choose_c(
     if not splits:
         return Choice(ordered[len(ordered) // 2], validated=False)
     scores = [
-        np.mean([np.mean(fit(x[train], y[train], c).predict(x[held]) == y[held]) for train, held in splits])
+        np.mean([np.mean(fit(x[t], y[t], c, kind).predict(x[held]) == y[held]) for t, held in splits])
         for c in ordered
     ]
     return Choice(ordered[int(np.argmax(scores))], validated=True)
@@ -66,5 +87,11 @@ def _usable_splits(
 
 
 def class_scores(model: Pipeline, x: Features) -> tuple[npt.NDArray[np.float64], np.ndarray]:
-    """Class probabilities (N, C) and the classes (C,) in the order of the columns."""
-    return model.predict_proba(x), model.classes_
+    """Scores (N, C), the higher the likelier, and the classes (C,) in the order of the columns.
+
+    Class probabilities of a logistic regression; of an SVM its decision values.
+    """
+    if hasattr(model, "predict_proba"):
+        return model.predict_proba(x), model.classes_
+    scores = model.decision_function(x)
+    return (scores if scores.ndim == 2 else np.stack([-scores, scores], axis=1)), model.classes_

@@ -1,10 +1,10 @@
-"""The table that every outcome is read by: pre-trained beside random weights beside chance."""
+"""The table that every outcome is read by: pre-trained beside random weights, beside all else that was measured."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -26,12 +26,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One metric by all who are compared."""
+    """One metric by all who are compared; `others`: further baselines by name."""
 
     metric: str
     pretrained: Cell
     random_weights: Cell
     chance: Cell
+    others: Mapping[str, Cell] = field(default_factory=dict)
 
 
 def comparison(outcome: Mapping[str, Any]) -> list[Row]:
@@ -39,12 +40,14 @@ def comparison(outcome: Mapping[str, Any]) -> list[Row]:
     metrics, baselines = outcome["metrics"], outcome["baselines"]
     side = ("_low", "_high", "_std")
     names = [n for n in metrics if not n.endswith(side) and not n.endswith("_gain") and n != "C"]
+    more = [name for name in baselines if name not in ("random_weights", "chance", "majority_class")]
     return [
         Row(
             metric=name,
             pretrained=_cell(metrics, name),
-            random_weights=_cell(baselines["random_weights"], name),
-            chance=_cell(baselines["chance"], re.sub(r"_\d+_labels$", "", name)),
+            random_weights=_cell(baselines.get("random_weights", {}), name),
+            chance=_cell(baselines.get("chance", {}), re.sub(r"_\d+_labels$", "", name)),
+            others={other: _cell(baselines[other], name) for other in more},
         )
         for name in names
     ]
@@ -56,14 +59,23 @@ def _cell(metrics: Mapping[str, float], name: str) -> Cell:
 
 def as_text(outcome: Mapping[str, Any]) -> str:
     """The comparison, the protocol, the coverage and the caveats, in lines for a terminal."""
-    rows = [("", "pre-trained", "random weights", "chance")]
+    found = comparison(outcome)
+    more = list(found[0].others) if found else []
+    rows = [["", "pre-trained", "random weights", *(name.replace("_", " ") for name in more), "chance"]]
     rows += [
-        (row.metric, row.pretrained.text(), row.random_weights.text(), row.chance.text())
-        for row in comparison(outcome)
+        [
+            row.metric,
+            *(cell.text() for cell in (row.pretrained, row.random_weights, *row.others.values(), row.chance)),
+        ]
+        for row in found
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [f"{outcome['protocol']} on {outcome['dataset']}: {outcome['export']}"]
-    lines += ["  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if found:
+        lines += [
+            "  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
+        ]
+        lines += [*_each_fold(outcome), *_paired(outcome)]
     if "majority_class" in outcome["baselines"]:
         share = outcome["baselines"]["majority_class"]["top1_video"]
         lines.append(f"  always the most frequent training class: {share:.2f}")
@@ -71,6 +83,33 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     lines += [f"note: {note}" for note in outcome["notes"]]
     lines.append(f"report: {outcome['report']}")
     return "\n".join(lines)
+
+
+def _each_fold(outcome: Mapping[str, Any]) -> list[str]:
+    """The main metric of each fold, and its spread, where there are several."""
+    main = outcome.get("main", "")
+    rows = outcome.get("folds") or outcome.get("splits") or []
+    if len(rows) < 2:
+        return []
+    each = ", ".join(f"{row['name']} {row['metrics'][main]:.2f}" for row in rows)
+    spread = outcome["metrics"].get(f"{main}_std")
+    return [
+        f"  {main} by fold: {each}" + (f"; standard deviation {spread:.3f}" if spread is not None else "")
+    ]
+
+
+def _paired(outcome: Mapping[str, Any]) -> list[str]:
+    """How far the main metric is above each other contender's, item by item."""
+    main = outcome.get("main", "")
+    lines = []
+    for name, found in outcome.get("differences", {}).items():
+        if main in found:
+            d = found[main]
+            lines.append(
+                f"  {main} less that of {name.replace('_', ' ')}: {d['value']:+.2f} "
+                f"[{d['low']:+.2f}, {d['high']:+.2f}], p = {d['p']:.2g}"
+            )
+    return lines
 
 
 def coverage_text(cover: Mapping[str, Any]) -> str:

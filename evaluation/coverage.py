@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,25 @@ def answerable(labels: np.ndarray, fold: Fold) -> np.ndarray:
     """For each test item whether its class occurs among the training items, (len(fold.test),) bool."""
     known = set(labels[fold.train])
     return np.array([label in known for label in labels[fold.test]], dtype=bool)
+
+
+def measurable_folds(labels: np.ndarray, folds: Sequence[Fold]) -> tuple[list[Fold], list[str]]:
+    """The folds with their answerable test items, and in words why others are left out.
+
+    A fold counts where at least two classes have items on both sides: with one there is nothing to tell apart.
+    """
+    kept, notes = [], []
+    for fold in folds:
+        can = replace(fold, test=fold.test[answerable(labels, fold)])
+        classes = len(set(labels[can.test]))
+        if classes >= 2:
+            kept.append(can)
+        else:
+            notes.append(
+                f"No accuracy on {fold.name}: {'one class has' if classes else 'no class has'} items on both sides "
+                f"(training {fold.train.size}, test {fold.test.size}); it takes two."
+            )
+    return kept, list(dict.fromkeys(notes))
 
 
 def coverage(labels: np.ndarray, folds: Sequence[Fold], listed: int | None) -> dict[str, Any]:

@@ -8,47 +8,78 @@ from typing import TYPE_CHECKING, Any
 from chronav import storage
 from chronav.errors import CallError
 from evaluation.config import EvaluateConfig
-from evaluation.embedder import ClipShape
+from evaluation.embedder import ClipShape, Modality
 from evaluation.protocols.base import Protocol
+from evaluation.supervised import Supervised
 
 if TYPE_CHECKING:
     from evaluation.subject import Subject
     from trainer.export import Export
 
 
+_LEAST_WINDOW_S = 1.0
+
+
 @dataclass(frozen=True)
 class Measurement:
-    """What is measured and how: a protocol, an export, a split, a config."""
+    """What is measured and how: a protocol, an export, a config, a split; and another export to compare with.
+
+    `split`: as `splits.divide` has it; a number may be given as one.
+    """
 
     method: Protocol
     export: Export
     config: EvaluateConfig
-    split: int
+    asked_split: str | int | None = None
+    rival: Export | None = None
 
-    def clip_shape(self) -> ClipShape:
-        """What is cut from the table; raises `CallError` where the export was not trained on the modality."""
-        c, modality = self.export.config, self.method.modality
-        if (c.fps if modality == "video" else c.sample_rate) == 0:
-            raise CallError(
-                f"the export was trained without {modality}; protocol '{self.method.name}' needs it",
-                code="unfit_export",
-                path=self.export.path,
-            )
-        length = c.n_frames if modality == "video" else round(c.clip_audio_s * c.sample_rate)
-        return ClipShape(modality, length, self.config.crops, c.sample_rate)
+    @property
+    def split(self) -> str | None:
+        """The split that is asked for."""
+        return None if self.asked_split is None else str(self.asked_split)
+
+    @property
+    def exports(self) -> list[Export]:
+        """The export, and its rival where there is one."""
+        return [self.export, *([self.rival] if self.rival else [])]
+
+    def clip_shape(self, modality: Modality | None = None, export: Export | None = None) -> ClipShape:
+        """What is cut from the table for an export (default: the measured one, and the protocol's modality).
+
+        Raises `CallError` where the export was not trained on the modality.
+        """
+        export, modality = export or self.export, modality or self.method.modalities[0]
+        return clip_shape(export, modality, self.config.crops, self.window_s(export), self.method.name)
+
+    def window_s(self, export: Export) -> float:
+        """Seconds of a window of sound: short clips of pre-training would not overlap."""
+        return self.config.window_s or max(_LEAST_WINDOW_S, export.config.clip_audio_s)
+
+    def check_exports(self) -> None:
+        """Raise `CallError` where an export lacks a modality of the protocol, or what else is needed is not there."""
+        for export in self.exports:
+            for modality in self.method.modalities:
+                self.clip_shape(modality, export)
+            self.method.check_export(export)
+        if self.config.supervised is not None and "video" in self.method.modalities:
+            Supervised(self.config.supervised)
 
     def in_words(self, subject: Subject) -> str:
         """One sentence with what is needed to repeat the measurement."""
         c, config = self.export.config, self.config
-        if self.method.modality == "video":
-            crops = "1 crop" if config.crops == 1 else f"{config.crops} crops"
-            clip = f"{config.clips} clips x {crops}, {c.n_frames} frames at {c.fps:g} fps, {c.size} px"
-        else:
-            clip = f"{config.clips} windows of {c.clip_audio_s:g} s at {c.sample_rate} Hz"
-        where = ", ".join(fold.name for fold in subject.folds)
-        tested = sum(fold.test.size for fold in subject.folds)
+        crops = "1 crop" if config.crops == 1 else f"{config.crops} crops"
+        seconds = self.window_s(self.export)
+        clips = {
+            "video": f"{config.clips} clips x {crops}, {c.n_frames} frames at {c.fps:g} fps, {c.size} px",
+            "audio": f"{config.clips} windows of {seconds:g} s at {c.sample_rate} Hz, evenly spaced",
+        }
+        cut = " and ".join(clips[modality] for modality in self.method.modalities)
+        tested = len({index for fold in subject.folds for index in fold.test.tolist()})
+        seeds = f"seed {config.seed}" if config.seeds == 1 else f"{config.seeds} seeds from {config.seed}"
+        spans = "groups" if subject.has_groups else "videos"
         return (
-            f"{self.method.in_words()}; {clip}; split {where}; seed {config.seed}; n = {tested} test videos"
+            f"{self.method.in_words(config)}; {cut}; {subject.division}; {seeds}; n = {tested} test videos; "
+            f"95 % intervals by bootstrap over {spans}"
         )
 
     def tags(self, subject: Subject) -> dict[str, str]:
@@ -56,7 +87,7 @@ class Measurement:
         return {
             "export": storage.absolute(self.export.path),
             "pretrain_run_id": self.export.config.mlflow_run_id or "",
-            "table": storage.absolute(subject.table),
+            "table": subject.table.path,
             "table_version": str(subject.table_version),
         }
 
@@ -66,14 +97,38 @@ class Measurement:
         return {
             "protocol": self.method.name,
             "dataset": subject.dataset,
-            "split": self.split,
-            "folds": ", ".join(fold.name for fold in subject.folds),
+            "split": self.split or "default",
+            "division": subject.division,
+            "against": storage.absolute(self.rival.path) if self.rival else "",
             "frames": c.n_frames,
             "fps": c.fps,
             "size": c.size,
             "sample_rate": c.sample_rate,
-            "audio_window_s": c.clip_audio_s,
+            "audio_window_s": self.window_s(self.export),
             "recipe": c.recipe,
             "pretrain_steps": c.steps,
-            **self.config.model_dump(),
+            **self.config.model_dump(exclude={"window_s"}),
         }
+
+
+def clip_shape(
+    export: Export, modality: Modality, crops: int, window_s: float | None, asked_by: str
+) -> ClipShape:
+    """What is cut from a table for an export; raises `CallError` where it was not trained on the modality."""
+    c = export.config
+    if (c.fps if modality == "video" else c.sample_rate) == 0:
+        raise CallError(
+            f"the export was trained without {modality}; '{asked_by}' needs it",
+            code="unfit_export",
+            path=export.path,
+        )
+    if modality == "video":
+        return ClipShape(modality, c.n_frames, crops, c.sample_rate)
+    length = round((window_s or c.clip_audio_s) * c.sample_rate)
+    if length < 1 << (round(c.audio.window_s * c.sample_rate) - 1).bit_length():  # of its Fourier transform
+        raise CallError(
+            f"config key 'window_s': {window_s:g} s are shorter than a window of the spectrogram",
+            code="bad_value",
+            key="window_s",
+        )
+    return ClipShape(modality, length, 1, c.sample_rate)

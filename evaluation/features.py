@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from chronav.cluster import quiet_ray_data
 from chronav.progress import Bar
 from evaluation.embedder import ClipRequest, ClipShape, Embedded, embed_rows
 from evaluation.items import Video
+from evaluation.networks import Network
 from evaluation.windows import Window, spread
 from pipelines.table import RowGroup, read_row_group
 
 
 @dataclass(frozen=True)
-class Network:
-    """A network to embed with: an export, or, with `weights`, its architecture with these."""
-
-    name: str
-    export: str
-    weights: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
 class Features:
-    """Clip features: `owner` (N,) indexes the list of videos, `vectors` name -> (N, D) float32.
+    """Clip features: `owner` (N,) indexes the list of videos, `clip` (N,) numbers the clips of each.
+
+    `vectors`: name -> (N, D) float32; of several crops of a clip each has its row, in their order.
 
     `short_clips`: clips that are longer than the segment, whose frames are repeated (sound: filled
     with silence) to full length.
     """
 
     owner: npt.NDArray[np.int64]
+    clip: npt.NDArray[np.int64]
     vectors: dict[str, npt.NDArray[np.float32]]
     short_clips: int
 
@@ -61,7 +56,7 @@ def plan_clips(videos: Sequence[Video], wanted: Sequence[int], shape: ClipShape,
     requests: dict[int, list[ClipRequest]] = {}
     short = 0
     for owner in wanted:
-        for clip, window in enumerate(_windows(videos[owner], shape, clips)):
+        for clip, window in enumerate(windows_of(videos[owner], shape, clips)):
             segment = videos[owner].segments[window.segment]
             request = ClipRequest(segment.row, int(owner), clip, window.start)
             requests.setdefault(segment.group, []).append(request)
@@ -69,7 +64,8 @@ def plan_clips(videos: Sequence[Video], wanted: Sequence[int], shape: ClipShape,
     return Plan(requests, short)
 
 
-def _windows(video: Video, shape: ClipShape, clips: int) -> list[Window]:
+def windows_of(video: Video, shape: ClipShape, clips: int) -> list[Window]:
+    """Where the clips of a video lie, in the order of their numbers."""
     if shape.modality == "video":
         spans = [(0, segment.n_frames) for segment in video.segments]
     else:
@@ -89,16 +85,10 @@ class _Worker:
     def __init__(self, networks: Sequence[Network], shape: ClipShape, batch_size: int, threads: int) -> None:
         import torch
 
-        from chronav import load_export
-
         torch.set_num_threads(threads)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
         self._shape, self._batch_size = shape, batch_size
-        self._networks = {}
-        for network in networks:
-            export = load_export(network.export)
-            if network.weights is not None:
-                export = export.with_weights(dict(network.weights))
-            self._networks[network.name] = export.to("cuda" if torch.cuda.is_available() else "cpu")
+        self._networks = {network.name: network.load(device) for network in networks}
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         group = RowGroup(str(batch["path"][0]), int(batch["index"][0]), int(batch["rows"][0]))
@@ -120,6 +110,8 @@ def embed_videos(
 ) -> Features:
     """Run the plan on a pool of actors. Ray is connected. The result does not depend on the pool's size."""
     import ray.data
+
+    quiet_ray_data()
 
     tasks = [_task(groups[number], plan.requests[number]) for number in sorted(plan.requests)]
     resources = ray.cluster_resources()
@@ -153,4 +145,4 @@ def gathered(parts: Sequence[Embedded], networks: Sequence[str], short_clips: in
     owner, clip = (np.concatenate([getattr(part, key) for part in parts]) for key in ("owner", "clip"))
     order = np.lexsort((clip, owner))
     vectors = {name: np.concatenate([part.vectors[name] for part in parts])[order] for name in networks}
-    return Features(owner[order], vectors, short_clips)
+    return Features(owner[order], clip[order], vectors, short_clips)

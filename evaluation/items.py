@@ -24,17 +24,22 @@ _COLUMNS = (
     "audio_valid_start_s",
     "audio_valid_end_s",
     "source_sha256",
+    "source_uri",
 )
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A row: row `row` of row group number `group`; `sound_s` is where it really has sound, in seconds."""
+    """A row: row `row` of row group number `group`; `sound_s` is where it really has sound, in seconds.
+
+    `start_s`: where it begins in the video.
+    """
 
     group: int
     row: int
     n_frames: int
     sound_s: tuple[float, float] | None
+    start_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,11 @@ class Video:
     splits: Mapping[str, str]
     segments: tuple[Segment, ...]
     sha256: str | None = None  # of the source file
+    uri: str | None = None  # of the source file
+
+    def has(self, modality: str) -> bool:
+        """Whether any segment holds frames (`video`) or sound (`audio`)."""
+        return self.has_frames if modality == "video" else self.has_sound
 
     @property
     def has_frames(self) -> bool:
@@ -68,8 +78,9 @@ def read_videos(table: DeltaTable) -> tuple[list[Video], list[RowGroup]]:
     by_video: dict[str, list[tuple[float, Segment, dict[str, Any]]]] = {}
     for number, row in enumerate(rows):
         group = bisect_right(first_rows, number) - 1
-        segment = Segment(group, number - first_rows[group], row["n_frames"] or 0, _sound(row))
-        by_video.setdefault(row["video_id"], []).append((row["start_s"] or 0.0, segment, row))
+        start = row["start_s"] or 0.0
+        segment = Segment(group, number - first_rows[group], row["n_frames"] or 0, _sound(row), start)
+        by_video.setdefault(row["video_id"], []).append((start, segment, row))
     return [_video(key, by_video[key]) for key in sorted(by_video)], groups
 
 
@@ -89,6 +100,7 @@ def _video(video_id: str, parts: list[tuple[float, Segment, dict[str, Any]]]) ->
         splits=dict(row["splits"] or ()),
         segments=tuple(part[1] for part in parts),
         sha256=row["source_sha256"],
+        uri=row["source_uri"],
     )
 
 
@@ -100,3 +112,8 @@ def labels_of(videos: Sequence[Video]) -> np.ndarray:
 def groups_of(videos: Sequence[Video]) -> np.ndarray:
     """What may not be torn apart when training data is divided: the group, else the video itself, (V,)."""
     return np.array([video.group or video.video_id for video in videos], dtype=object)
+
+
+def units_of(videos: Sequence[Video]) -> np.ndarray:
+    """Numbers of the groups (else the videos) that intervals are drawn over, (V,): what belongs together is alike."""
+    return np.unique(groups_of(videos).astype(str), return_inverse=True)[1]

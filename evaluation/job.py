@@ -1,4 +1,4 @@
-"""`chronav evaluate`: wires data, features, a protocol and the report; one MLflow run."""
+"""`chronav evaluate`: wires data, features, a protocol and the report; one MLflow run a protocol."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import time
 from typing import Any
 
 from chronav import load_export, storage
-from chronav.cluster import connected, quiet_ray_data
+from chronav.cluster import connected
 from chronav.errors import CallError
 from chronav.outcome import Outcome
 from chronav.progress import say
 from chronav.tracking import Run
-from evaluation.aggregate import fold_metrics, gain, mean_over_folds, metrics_with_intervals
-from evaluation.comparison import as_text
+from evaluation.bench import Bench
 from evaluation.config import EvaluateConfig
-from evaluation.data import check_fits, clip_table
+from evaluation.data import check_fits, find_data
 from evaluation.describe import Measurement
-from evaluation.embedder import ClipShape
-from evaluation.features import Features, Network, Plan, embed_videos, plan_clips
-from evaluation.floor import random_weights
+from evaluation.features import embed_videos, plan_clips
 from evaluation.items import read_videos
-from evaluation.neighbours import among_all, nearest, neighbour_rows
-from evaluation.protocols import protocol_named
-from evaluation.protocols.base import FoldData, Measured
-from evaluation.protocols.retrieval import video_ranking
-from evaluation.report import write_evaluation_report
-from evaluation.subject import Subject, prepare
+from evaluation.neighbours import among_all, nearest
+from evaluation.networks import exported
+from evaluation.protocols import PROTOCOLS, protocol_named
+from evaluation.protocols.base import PRETRAINED, Found
+from evaluation.publish import publish
+from evaluation.results import answer_table, ranking_table, results
+from evaluation.subject import prepare
 from pipelines.table import open_table
 
-PRETRAINED, RANDOM = "pretrained", "random_weights"
+ALL = "all"
+_NOT_FOR_THIS = ("unfit_export", "nothing_to_measure", "too_few_classes")
+"""Why a protocol may be left out of `all`."""
 
 
 def evaluate(
@@ -36,38 +36,93 @@ def evaluate(
     export: str,
     data: str,
     config: EvaluateConfig,
-    dataset: str | None,
-    annotations: str | None,
-    split: int,
+    dataset: str | None = None,
+    annotations: str | None = None,
+    split: str | int | None = None,
+    against: str | None = None,
 ) -> Outcome:
-    """Measure an export by `protocol`, beside the same network with random weights and beside chance.
+    """Measure an export by `protocol`, beside the same network with random weights and other baselines.
 
-    `data`: a clip table, or media laid out as `dataset`. Raises `CallError` for a wrong call, among
-    them: test items that were seen in pre-training, a table at another frame or sample rate.
+    `data`: a clip table, or media laid out as `dataset`. `split`: see `splits.divide`. `against`: another export,
+    measured on the same items and compared item by item. Raises `CallError` for a wrong call, among them: test items
+    that were seen in pre-training, a table at another frame or sample rate.
     """
+    if protocol == ALL:
+        return _evaluate_all(export, data, config, dataset, annotations, split, against)
     started = time.monotonic()
-    task = Measurement(protocol_named(protocol), load_export(export), config, split)
-    shape = task.clip_shape()
-    with connected(min_cpus=2):
-        quiet_ray_data()
-        table = clip_table(data, dataset, annotations, task)
-        subject = prepare(table, task, dataset, annotations)
-        plan = plan_clips(subject.videos, subject.used, shape, config.clips)
-        run = Run.start("evaluate", f"{protocol} {subject.dataset}", task.tags(subject))
-        try:
-            run.params(task.params(subject))
-            networks = _networks(task, subject, plan, shape)
-            features = embed_videos(
-                plan, subject.row_groups, networks, shape, config.batch_size, config.workers
-            )
-            outcome = _described(task, subject, features) | _measured(task, subject, features)
-            outcome |= {"mlflow_run_id": run.run_id, "seconds": time.monotonic() - started}
-            _publish(run, outcome, config)
-        except BaseException as error:
-            run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-            raise
+    rival = None if against is None else load_export(against)
+    task = Measurement(protocol_named(protocol), load_export(export), config, split, rival)
+    task.check_exports()
+    source = find_data(data, dataset, annotations, task)
+    subject = prepare(source.table, task, source.dataset, source.annotations, source.items)
+    run = Run.start("evaluate", f"{protocol} {subject.dataset}", task.tags(subject))
+    try:
+        run.params(task.params(subject))
+        bench = Bench(task, subject)
+        found = task.method.find(bench) if subject.folds else {}
+        outcome = _described(bench) | results(task.method, subject, found, config)
+        outcome |= _shown(bench, found)
+        outcome |= {"mlflow_run_id": run.run_id, "seconds": time.monotonic() - started}
+        tables = {
+            "answers": answer_table(subject, found),
+            "rankings": ranking_table(subject, found.get(PRETRAINED, [])),
+        }
+        publish(run, outcome, config, tables)
+    except BaseException as error:
+        run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
     run.finish()
     return outcome
+
+
+def _evaluate_all(
+    export: str,
+    data: str,
+    config: EvaluateConfig,
+    dataset: str | None,
+    annotations: str | None,
+    split: str | int | None,
+    against: str | None,
+) -> Outcome:
+    """Every protocol that the export and the data are fit for; `metrics` and `baselines` by `<protocol>/<metric>`."""
+    started = time.monotonic()
+    outcomes: dict[str, Outcome] = {}
+    left_out: dict[str, CallError] = {}
+    with connected(min_cpus=2):
+        for name in PROTOCOLS:
+            try:
+                outcomes[name] = evaluate(name, export, data, config, dataset, annotations, split, against)
+            except CallError as error:
+                if error.code not in _NOT_FOR_THIS:
+                    raise
+                left_out[name] = error
+                say(f"{name} is left out: {error}")
+    if not outcomes:
+        raise next(iter(left_out.values()))
+    first = next(iter(outcomes.values()))
+    baselines: dict[str, dict[str, float]] = {}
+    for name, one in outcomes.items():
+        for who, metrics in one["baselines"].items():
+            baselines.setdefault(who, {}).update({f"{name}/{m}": value for m, value in metrics.items()})
+    return {
+        "protocol": ALL,
+        "metrics": {f"{n}/{m}": value for n, one in outcomes.items() for m, value in one["metrics"].items()},
+        "baselines": baselines,
+        "coverage": first["coverage"],
+        "seen_in_pretraining": max(one["seen_in_pretraining"] for one in outcomes.values()),
+        "splits": [],
+        "protocols": outcomes,
+        "left_out": {name: str(error) for name, error in left_out.items()},
+        "report": first["report"],
+        "mlflow_run_id": first["mlflow_run_id"],
+        "seconds": time.monotonic() - started,
+        "summary": "\n\n".join(
+            [
+                *(one["summary"] for one in outcomes.values()),
+                *(f"{n} was left out: {e}" for n, e in left_out.items()),
+            ]
+        ),
+    }
 
 
 def nearest_videos(export: str, table: str, config: EvaluateConfig) -> list[dict[str, Any]]:
@@ -76,7 +131,7 @@ def nearest_videos(export: str, table: str, config: EvaluateConfig) -> list[dict
     The form is that of `neighbours` in a retrieval outcome. Queries are drawn among the videos that the
     export was not trained on, where there are such. Raises `CallError` where nothing can be compared.
     """
-    task = Measurement(protocol_named("retrieval"), load_export(export), config, split=1)
+    task = Measurement(protocol_named("retrieval"), load_export(export), config)
     shape = task.clip_shape()
     opened = open_table(table)
     videos, groups = read_videos(opened)
@@ -85,101 +140,39 @@ def nearest_videos(export: str, table: str, config: EvaluateConfig) -> list[dict
     if len(videos) < 2:
         raise CallError(f"'{table}' holds fewer than two videos with pictures", code="nothing_to_measure")
     plan = plan_clips(videos, range(len(videos)), shape, config.clips)
+    networks = [exported(PRETRAINED, task.export, storage.absolute(export))]
     with connected(min_cpus=2):
-        quiet_ray_data()
-        networks = [Network(PRETRAINED, storage.absolute(export))]
         features = embed_videos(plan, groups, networks, shape, config.batch_size, config.workers)
     return among_all(videos, features.owner, features.of(PRETRAINED), task.export.seen_videos(), config)
 
 
-def _networks(task: Measurement, subject: Subject, plan: Plan, shape: ClipShape) -> list[Network]:
-    path = storage.absolute(task.export.path)
-    training = subject.folds[0].train.tolist()
-    floor = random_weights(task.export, task.config.seed, plan, training, subject.row_groups, shape)
-    return [Network(PRETRAINED, path), Network(RANDOM, path, floor)]
-
-
-def _measured(task: Measurement, subject: Subject, features: Features) -> dict[str, Any]:
-    """`metrics`, `baselines`, `splits` or `folds`, `notes`, and for retrieval `neighbours`."""
-    method, config = task.method, task.config
-    folds = [subject.fold_data(fold, features.owner) for fold in subject.folds]
-    say(f"{method.name}: {len(folds)} fold{'s' * (len(folds) > 1)}, pre-trained beside random weights")
-    found = {
-        name: [method.measure(fold, features.of(name), config) for fold in folds] for name in features.vectors
-    }
-    blind = [method.without_features(fold) for fold in folds]
-    options = (config.bootstrap, config.seed)
-    result: dict[str, Any] = {
-        "metrics": metrics_with_intervals(found[PRETRAINED], *options)
-        | gain(method.main, found[PRETRAINED], found[RANDOM], *options),
-        "baselines": {RANDOM: metrics_with_intervals(found[RANDOM], *options)}
-        | {name: mean_over_folds([one[name] for one in blind]) for name in blind[0]},
-        "folds" if len(folds) > 1 else "splits": _fold_rows(subject, found, blind),
-        "notes": [*subject.notes, *_remarks(found)],
-    }
-    if method.name == "retrieval":
-        result["neighbours"] = _neighbours(subject, folds[0], features, config)
-    return result
-
-
-def _fold_rows(
-    subject: Subject, found: dict[str, list[Measured]], blind: list[dict[str, dict[str, float]]]
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": fold.name,
-            "n_train": int(fold.train.size),
-            "n_test": int(fold.test.size),
-            "metrics": fold_metrics(found[PRETRAINED][i]),
-            "baselines": {RANDOM: fold_metrics(found[RANDOM][i]), **blind[i]},
-        }
-        for i, fold in enumerate(subject.folds)
-    ]
-
-
-def _remarks(found: dict[str, list[Measured]]) -> list[str]:
-    """Each remark once."""
-    return list(dict.fromkeys(text for folds in found.values() for fold in folds for text in fold.remarks))
-
-
-def _neighbours(
-    subject: Subject, fold: FoldData, features: Features, config: EvaluateConfig
-) -> list[dict[str, Any]]:
-    ranking = video_ranking(fold, features.of(PRETRAINED), config.seed)
+def _shown(bench: Bench, found: Found) -> dict[str, Any]:
+    """`neighbours` of a few queries, where the protocol ranks a gallery."""
+    measured = found.get(PRETRAINED, [])
+    if not measured or measured[0].ranking is None:
+        return {}
+    subject, config, fold = bench.subject, bench.task.config, bench.subject.folds[0]
     wanted = config.neighbour_queries
-    return nearest(subject.videos, fold.test, fold.train, ranking, wanted, config.seed)
+    ranking = measured[0].ranking
+    return {"neighbours": nearest(subject.videos, fold.test, fold.train, ranking, wanted, config.seed)}
 
 
-def _described(task: Measurement, subject: Subject, features: Features) -> dict[str, Any]:
+def _described(bench: Bench) -> dict[str, Any]:
+    task, subject = bench.task, bench.subject
     return {
         "protocol": task.method.name,
         "protocol_text": task.in_words(subject),
         "main": task.method.main,
         "dataset": subject.dataset,
         "export": storage.absolute(task.export.path),
-        "table": storage.absolute(subject.table),
+        "against": storage.absolute(task.rival.path) if task.rival else None,
+        "table": subject.table.path,
         "table_version": subject.table_version,
+        "division": subject.division,
         "coverage": subject.coverage,
         "seen_in_pretraining": subject.seen,
-        "clips_embedded": int(features.owner.size),
-        "short_clips": features.short_clips,
+        "features": bench.kept_at,
+        "clips": bench.clips_used,
+        "clips_embedded": bench.embedded.get(PRETRAINED, 0),
+        "short_clips": bench.short_clips,
     }
-
-
-def _publish(run: Run, outcome: Outcome, config: EvaluateConfig) -> None:
-    """The report and the summary, and everything into the MLflow run."""
-    name = f"{outcome['protocol']}-{outcome['dataset']}-{run.run_id[:8]}.html"
-    outcome["report"] = storage.join(storage.absolute(config.out), name)
-    outcome["summary"] = as_text(outcome)
-    rows = neighbour_rows(outcome["table"], outcome["neighbours"]) if "neighbours" in outcome else []
-    write_evaluation_report(outcome["report"], outcome, rows)
-    values = dict(outcome["metrics"])
-    for baseline, metrics in outcome["baselines"].items():
-        values |= {f"{baseline}/{name}": value for name, value in metrics.items()}
-    values |= {f"coverage/{k}": v for k, v in outcome["coverage"].items() if not isinstance(v, bool)}
-    values |= {
-        key: outcome[key] for key in ("seen_in_pretraining", "short_clips", "clips_embedded", "seconds")
-    }
-    run.metrics(values)
-    if not storage.is_url(outcome["report"]):
-        run.artifact(outcome["report"])

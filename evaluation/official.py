@@ -2,41 +2,88 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chronav import storage
 from chronav.errors import CallError
 from evaluation.items import Video
-from pipelines.sources.annotations import annotation_folder, annotation_text
+from pipelines.sources import hmdb51, ucf101
+from pipelines.sources.annotations import annotation_folder, annotation_text, csv_records
 from pipelines.sources.base import file_stem
-from pipelines.sources.ucf101 import read_splits
 
 OfficialList = Mapping[str, Mapping[str, str]]
 """Video id -> official splits of that item, as in the clip table's column `splits`."""
 
+LISTED = ("ucf101", "hmdb51", "esc50", "esc10", "world")
+"""Data sets with official lists."""
+_LAYOUTS = {"esc10": "esc50"}
+ESC10 = "esc50/esc10"
+
+
+def layout_of(dataset: str) -> str:
+    """The layout that a data set's media and rows have: ESC-10 is part of ESC-50."""
+    return _LAYOUTS.get(dataset, dataset)
+
 
 def read_official(folder: str, dataset: str) -> OfficialList:
-    """The official list of `dataset` in `folder`; raises `CallError` when it is not there."""
+    """The official list of `dataset` in `folder`; raises `CallError` when it is not there or malformed."""
     if dataset in ("ucf101", "world"):
-        return read_splits(folder, dataset)
-    if dataset == "esc50":
-        text = annotation_text(storage.join(annotation_folder(folder), "esc50.csv"))
+        return ucf101.read_splits(folder, dataset)
+    if dataset == "hmdb51":
+        return hmdb51.read_splits(folder)
+    if dataset in ("esc50", "esc10"):
+        rows = _esc50_rows(folder)
         return {
             file_stem(row["filename"]): {"esc50/fold": row["fold"]}
-            for row in csv.DictReader(text.splitlines())
+            for row in rows
+            if dataset == "esc50" or row.get("esc10", "").lower() == "true"
         }
     raise CallError(
-        f"no official lists are known for data set '{dataset}' (known: esc50, ucf101)",
+        f"no official lists are known for data set '{dataset}' (known: {', '.join(LISTED)})",
         code="unknown_dataset",
         key="annotations",
     )
 
 
-def listed_in(official: OfficialList, split_key: str) -> int:
-    """How many items the list names for one split, such as `ucf101/1`."""
-    return sum(split_key in splits for splits in official.values())
+def read_classes(folder: str, dataset: str) -> tuple[frozenset[str], str] | None:
+    """The official classes of `dataset` and what they were read from; None where `folder` does not list them."""
+    if dataset in ("ucf101", "world"):
+        file = storage.join(annotation_folder(folder), "classInd.txt")
+        if not storage.is_file(file):
+            return None
+        lines = (line.split() for line in annotation_text(file).splitlines())
+        return frozenset(parts[1] for parts in lines if len(parts) > 1), "classInd.txt"
+    if dataset == "hmdb51":
+        return frozenset(hmdb51.listed_classes(folder)), "the names of the lists"
+    rows = _esc50_rows(folder)
+    return frozenset(row["category"] for row in rows), "esc50.csv"
+
+
+def check_labels(videos: Sequence[Video], folder: str, dataset: str) -> None:
+    """Raise `CallError` where a label of the data is unknown to the official class list."""
+    known = read_classes(folder, dataset)
+    if known is None:
+        return
+    classes, where = known
+    strange = sorted({video.label for video in videos if video.label and video.label not in classes})
+    if strange:
+        raise CallError(
+            f"label '{strange[0]}' is not in the class list of {dataset} ({where}, {len(classes)} classes)"
+            + (f", nor are {len(strange) - 1} others" if len(strange) > 1 else ""),
+            code="unknown_label",
+            key="annotations",
+        )
+
+
+def _esc50_rows(folder: str) -> list[dict[str, str]]:
+    path = storage.join(annotation_folder(folder), "esc50.csv")
+    return list(csv_records(path, annotation_text(path), {"filename", "fold", "category"}))
+
+
+def listed_in(official: OfficialList, *split_keys: str) -> int:
+    """How many items the list names for one or any of several splits, such as `ucf101/1`."""
+    return sum(any(key in splits for key in split_keys) for splits in official.values())
 
 
 def with_official_splits(videos: Sequence[Video], official: OfficialList) -> list[Video]:

@@ -26,10 +26,11 @@ def refuse_seen(overlap: Sequence[str], folds: Sequence[Fold], allow: bool) -> N
     """Raise `CallError` where test items were pre-trained on, unless the caller allows it."""
     if not overlap or allow:
         return
-    keep_out = " ".join(f"--exclude {fold.held_out}" for fold in folds)
+    held_out = dict.fromkeys(fold.held_out for fold in folds if fold.held_out)
+    keep_out = f"with {' '.join(f'--exclude {split}' for split in held_out)}" if held_out else "without them"
     raise CallError(
         f"{len(overlap)} test items were seen in pre-training (such as '{overlap[0]}'): "
-        f"pre-train with {keep_out}, or measure all the same with allow_seen=true",
+        f"pre-train {keep_out}, or measure all the same with allow_seen=true",
         code="seen_in_pretraining",
         key="allow_seen",
     )

@@ -2,92 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chronav import storage
 from chronav.errors import CallError
-from evaluation.coverage import answerable, caveats, coverage
-from evaluation.data import check_fits
+from evaluation.coverage import caveats, coverage, measurable_folds
+from evaluation.data import check_fits, with_items
 from evaluation.describe import Measurement
 from evaluation.embedder import Modality
 from evaluation.items import Video, groups_of, labels_of, read_videos
-from evaluation.official import listed_in, read_official, with_official_splits
+from evaluation.official import OfficialList, check_labels, listed_in, read_official, with_official_splits
 from evaluation.protocols.base import FoldData
 from evaluation.seen import refuse_seen, seen_test_items
-from evaluation.splits import Fold, dataset_of, folds_of, split_key
+from evaluation.splits import Division, Fold, dataset_of, divide, of_dataset
+from evaluation.store import TableVersion
 from pipelines.table import RowGroup, open_table
+
+if TYPE_CHECKING:
+    from pipelines.sources.base import SourceItem
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The videos of one data set that can be measured, with the folds they are measured in."""
+    """The videos of one data set that can be measured, with the folds they are measured in.
 
-    table: str
-    table_version: int
+    `folds`: those in which something can be told; `division`: how they came about, in words. `split_coverage`:
+    fold name -> its coverage, those that cannot be measured included.
+    """
+
+    table: TableVersion
     dataset: str
     videos: list[Video]
     row_groups: list[RowGroup]
     folds: list[Fold]
+    division: str
+    official: bool
     coverage: dict[str, Any]
+    split_coverage: dict[str, dict[str, Any]]
     seen: int
     notes: list[str]
 
     @property
+    def table_version(self) -> int:
+        """Version of the clip table."""
+        return self.table.version
+
+    @property
     def used(self) -> list[int]:
         """Indices of the videos that any fold needs."""
-        return np.unique(np.concatenate([np.r_[fold.train, fold.test] for fold in self.folds])).tolist()
+        parts = [np.r_[fold.train, fold.test] for fold in self.folds]
+        return np.unique(np.concatenate(parts)).tolist() if parts else []
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether any video is of a group."""
+        return any(video.group for video in self.videos)
 
     def fold_data(self, fold: Fold, owner: np.ndarray) -> FoldData:
         """One fold with the owners of the clip features, (N,)."""
         return FoldData(labels_of(self.videos), groups_of(self.videos), fold.train, fold.test, owner)
 
 
-def prepare(table: str, task: Measurement, dataset: str | None, annotations: str | None) -> Subject:
-    """Read the small columns of the table and check everything that can be checked without the media."""
-    method, export, config = task.method, task.export, task.config
+def prepare(
+    table: str,
+    task: Measurement,
+    dataset: str | None,
+    annotations: str | None,
+    items: Mapping[str, SourceItem] | None = None,
+) -> Subject:
+    """Read the small columns of the table and check everything that can be checked without the media.
+
+    `items`: what the media's own layout says of each file now, by uri, which goes before what the table says.
+    """
+    method, config = task.method, task.config
     opened = open_table(table)
     videos, groups = read_videos(opened)
-    check_fits(opened, videos, groups, export.config, method.modality)
+    for export in task.exports:
+        for modality in method.modalities:
+            check_fits(opened, videos, groups, export.config, modality)
+    videos = videos if items is None else with_items(videos, items)
     name = dataset_of(videos, dataset)
-    videos = [video for video in videos if video.dataset == name]
+    videos = of_dataset(videos, name)
     official = None
     if annotations is not None:
         official = read_official(annotations, name)
         videos = with_official_splits(videos, official)
-    videos, notes = _measurable(videos, method.modality)
-    key = split_key(videos, name, task.split)
-    folds = folds_of(videos, key)
+        check_labels(videos, annotations, name)
+    videos, notes = _measurable(videos, method.modalities)
+    division = divide(videos, name, task.split, config, official is not None)
     labels = labels_of(videos)
-    cover = coverage(labels, folds, None if official is None else listed_in(official, key))
-    overlap = seen_test_items(videos, folds, export.seen_videos())
-    refuse_seen(overlap, folds, config.allow_seen)
+    overlap = _refuse_seen(videos, division.folds, task)
     if overlap:
-        notes.append(f"{len(overlap)} test items were seen in pre-training (allow_seen).")
-    folds = _answerable_folds(labels, folds)
+        notes.append(f"{overlap} test items were seen in pre-training (allow_seen).")
+    folds, untold = measurable_folds(labels, division.folds)
+    cover = coverage(
+        labels, division.folds, None if official is None else listed_in(official, *division.keys)
+    )
     subject = Subject(
-        table=table,
-        table_version=opened.version(),
+        table=TableVersion(storage.absolute(table), str(opened.metadata().id), opened.version()),
         dataset=name,
         videos=videos,
         row_groups=groups,
         folds=folds,
+        division=division.text,
+        official=bool(division.keys),
         coverage=cover,
-        seen=len(overlap),
-        notes=[*notes, *caveats(cover)],
+        split_coverage=_each_coverage(labels, division, official),
+        seen=overlap,
+        notes=[*notes, *untold, *_torn_groups(videos, division.folds), *caveats(cover)],
     )
     for fold in folds:
         method.check(subject.fold_data(fold, np.empty(0, np.int64)), config)
     return subject
 
 
-def _measurable(videos: Sequence[Video], modality: Modality) -> tuple[list[Video], list[str]]:
+def _refuse_seen(videos: Sequence[Video], folds: Sequence[Fold], task: Measurement) -> int:
+    """How many test items an export was pre-trained on; raises `CallError` unless the config allows that."""
+    overlap: set[str] = set()
+    for export in task.exports:
+        seen = seen_test_items(videos, folds, export.seen_videos())
+        refuse_seen(seen, folds, task.config.allow_seen)
+        overlap |= set(seen)
+    return len(overlap)
+
+
+def _each_coverage(
+    labels: np.ndarray, division: Division, official: OfficialList | None
+) -> dict[str, dict[str, Any]]:
+    def listed(fold: Fold) -> int | None:
+        numbered = fold.name not in division.keys
+        return None if official is None or numbered else listed_in(official, fold.name)
+
+    return {fold.name: coverage(labels, [fold], listed(fold)) for fold in division.folds}
+
+
+def _torn_groups(videos: Sequence[Video], folds: Sequence[Fold]) -> list[str]:
+    """In words, where an official split has videos of one group on both sides."""
+    groups = np.array([video.group or "" for video in videos], dtype=object)
+    notes = []
+    for fold in folds:
+        torn = (set(groups[fold.train]) & set(groups[fold.test])) - {""}
+        if torn:
+            notes.append(f"{fold.name} itself has {len(torn)} groups with videos on both sides.")
+    return list(dict.fromkeys(notes))
+
+
+def _measurable(videos: Sequence[Video], modalities: Sequence[Modality]) -> tuple[list[Video], list[str]]:
     """The videos with a label and with pictures (sound), and how many there are without."""
     labelled = [video for video in videos if video.label]
-    kept = [video for video in labelled if (video.has_frames if modality == "video" else video.has_sound)]
-    what = "pictures" if modality == "video" else "sound"
+    kept = [video for video in labelled if all(video.has(modality) for modality in modalities)]
+    what = " and ".join("pictures" if modality == "video" else "sound" for modality in modalities)
     notes = []
     if len(labelled) < len(videos):
         notes.append(f"{len(videos) - len(labelled)} of {len(videos)} videos have no label and are left out.")
@@ -98,13 +166,3 @@ def _measurable(videos: Sequence[Video], modality: Modality) -> tuple[list[Video
     if not kept:
         raise CallError(f"the table holds no labelled videos with {what}", code="nothing_to_measure")
     return kept, notes
-
-
-def _answerable_folds(labels: np.ndarray, folds: Sequence[Fold]) -> list[Fold]:
-    kept = [Fold(fold.name, fold.held_out, fold.train, fold.test[answerable(labels, fold)]) for fold in folds]
-    kept = [fold for fold in kept if fold.test.size]
-    if not kept:
-        raise CallError(
-            "no test video can be answered: none has a training video of its class", code="nothing_answerable"
-        )
-    return kept

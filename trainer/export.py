@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from chronav.errors import CallError
 from trainer.augment import Canvas, apply_video, plain_video
 from trainer.config import AudioConfig, Norm, VideoConfig
 from trainer.encoders import build_audio_encoder, build_video_encoder
+from trainer.joint import JOINT, JointSpace, joint_weights, open_joint
 from trainer.sound import LogMel, speed_up
 
 WEIGHTS, CONFIG, SEEN = "encoder.safetensors", "config.json", "seen_videos.parquet"
@@ -117,6 +119,21 @@ class Export:
         known = SHA256 in table.column_names
         return dict(zip(ids, table.column(SHA256).to_pylist() if known else [None] * len(ids), strict=True))
 
+    def digest(self) -> str:
+        """A hash of what `embed` depends on: the weights and what they expect of their input."""
+        about = self.config.model_dump(mode="json", include={"video", "audio", "norm", "sample_rate"})
+        parts = [json.dumps(about, sort_keys=True).encode()]
+        for name, value in sorted(self.weights().items()):
+            parts += [name.encode(), value.contiguous().numpy().tobytes()]
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+    def joint_space(self) -> JointSpace | None:
+        """The projections into the space that video and sound share; None where the export has none.
+
+        An export has them where it was trained with the loss between video and sound, from this version on.
+        """
+        return open_joint(self.path, self.config.norm)
+
     def random_twin(self, seed: int) -> Export:
         """The same networks with random weights: what an evaluation is compared with."""
         with torch.random.fork_rng(devices=[]):
@@ -201,21 +218,30 @@ def load_export(path: str) -> Export:
         raise CallError(f"the export at '{path}' is broken: {line}", code="bad_export", path=path) from error
 
 
-def write_export(path: str, model: nn.Module, config: ExportConfig, seen: Mapping[str, str | None]) -> None:
+def write_export(
+    path: str, model: nn.Module, config: ExportConfig, seen: Mapping[str, str | None], joint: bool = False
+) -> None:
     """Write an export folder; the config comes last, so that a folder with a config is whole.
 
-    `model` has `video_encoder` and `audio_encoder`. `seen`: ids of the videos trained on -> sha256 of their files.
+    `model` has `video_encoder` and `audio_encoder`, and with `joint` the projections of the loss between them.
+    `seen`: ids of the videos trained on -> sha256 of their files.
     """
     encoders = ("video_encoder.", "audio_encoder.")
     state = {name: value for name, value in model.state_dict().items() if name.startswith(encoders)}
-    weights = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    storage.write_bytes(storage.join(path, WEIGHTS), save_safetensors(weights))
+    _write_weights(storage.join(path, WEIGHTS), state)
+    if joint:
+        _write_weights(storage.join(path, JOINT), joint_weights(model))
     columns = {"video_id": list(seen), SHA256: list(seen.values())}
     buffer = io.BytesIO()
     pq.write_table(pa.table({name: pa.array(v, pa.string()) for name, v in columns.items()}), buffer)
     storage.write_bytes(storage.join(path, SEEN), buffer.getvalue())
     text = json.dumps(config.model_dump(mode="json"), indent=2, sort_keys=True)
     storage.write_bytes(storage.join(path, CONFIG), text.encode())
+
+
+def _write_weights(file: str, state: Mapping[str, Tensor]) -> None:
+    weights = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    storage.write_bytes(file, save_safetensors(weights))
 
 
 def _bad_input(key: str, wanted: str, got: Tensor) -> CallError:

@@ -209,6 +209,7 @@ class WorkerHooks:
                 self.learner.exported(),
                 self.job.export,
                 self.job.data.seen_videos(),
+                joint=self.job.config.loss.va > 0,
             )
         self.finish({"losses": self.losses, "accuracies": self.accuracies, "probe": self.watch.probed})
 

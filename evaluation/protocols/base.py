@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import typing
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import Modality
+
+if TYPE_CHECKING:
+    from evaluation.bench import Bench
+    from trainer.export import Export
+
+PRETRAINED, RANDOM, AGAINST, CLASSICAL = "pretrained", "random_weights", "against", "classical"
 
 
 @dataclass(frozen=True)
@@ -35,30 +42,52 @@ class Values:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What was answered for each test video: class names, (T,) each, and the video, (T,)."""
+
+    videos: npt.NDArray[np.intp]
+    given: np.ndarray
+    truth: np.ndarray
+
+
+@dataclass(frozen=True)
 class Measured:
-    """What a protocol found on one fold: metrics with an interval, other numbers, remarks."""
+    """What a protocol found on one fold: metrics with an interval, other numbers, remarks.
+
+    `answers`: for tables by class. `ranking` (Q, G): for each test video the positions in `FoldData.train`, nearest
+    first.
+    """
 
     metrics: dict[str, Values]
     numbers: dict[str, float] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    answers: Answers | None = None
+    ranking: npt.NDArray[np.intp] | None = None
+
+
+Found = dict[str, list[Measured]]
+"""Who was measured -> what was found on each fold of the subject, in their order."""
 
 
 class Protocol(typing.Protocol):
-    """One way to measure frozen features."""
+    """One way to measure an export: what the job needs to know of it."""
 
     name: str
-    modality: Modality
+    modalities: tuple[Modality, ...]
     main: str
     """The metric that is named first."""
 
     def check(self, data: FoldData, config: EvaluateConfig) -> None:
         """Raise `CallError` where the config asks for what the fold cannot give."""
 
-    def measure(self, data: FoldData, features: npt.NDArray[np.float32], config: EvaluateConfig) -> Measured:
-        """The metrics of one network's clip features, (N, D)."""
+    def check_export(self, export: Export) -> None:
+        """Raise `CallError` where the export lacks what the protocol needs, beside its modalities."""
+
+    def find(self, bench: Bench) -> Found:
+        """Measure the export (`PRETRAINED`) and everything that it is compared with, on every fold."""
 
     def without_features(self, data: FoldData) -> dict[str, dict[str, float]]:
         """What is reached without looking: baseline name -> metric -> expected value."""
 
-    def in_words(self) -> str:
+    def in_words(self, config: EvaluateConfig) -> str:
         """The protocol as a clause of a sentence."""

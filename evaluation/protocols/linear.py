@@ -1,4 +1,4 @@
-"""Linear probe on frozen features, of video or of sound: what a linear classifier can read from them."""
+"""Linear probe on frozen features of video: what a linear classifier can read from them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from chronav.errors import CallError
-from evaluation.classifier import Choice, choose_c, class_scores, fit
+from evaluation.classifier import Choice, Kind, choose_c, class_scores, fit
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import Modality
-from evaluation.metrics import group_means, spread_of
-from evaluation.protocols.base import FoldData, Measured, Values
+from evaluation.metrics import group_means, in_top_k, spread_of
+from evaluation.protocols.base import Answers, FoldData, Measured, Values
+from evaluation.protocols.frozen import FrozenProtocol
 
 
-class LinearProbe:
-    """Top-1 by clip, and by video with the class probabilities averaged over its clips."""
+class LinearProbe(FrozenProtocol):
+    """Top-1 and top-5 by clip, and by video with the classifier's scores averaged over its clips."""
 
+    name = "linear"
+    modalities: tuple[Modality, ...] = ("video",)
     main = "top1_video"
 
-    def __init__(self, name: str, modality: Modality) -> None:
-        self.name, self.modality = name, modality
+    def kind(self, config: EvaluateConfig) -> Kind:
+        """The classifier."""
+        return "logistic"
 
     def check(self, data: FoldData, config: EvaluateConfig) -> None:
         """The training split must hold two classes, and as many videos as labels are asked for."""
@@ -38,56 +42,67 @@ class LinearProbe:
 
     def measure(self, data: FoldData, features: npt.NDArray[np.float32], config: EvaluateConfig) -> Measured:
         """Train on all clips of the training videos; with `labels`, also on few videos, several times."""
-        clip_values, video_values, c, validated = _probe(data, features, config)
-        numbers = {"C": c}
-        remarks = (
-            [] if validated else ["Too few groups in the training split to choose C: the middle of the grid."]
-        )
+        kind = self.kind(config)
+        measured = probe(data, features, config, kind)
+        numbers, remarks = measured.numbers, measured.remarks
         if config.labels is not None:
-            accuracies = _few_labels(data, features, config.labels, config)
+            accuracies = _few_labels(data, features, config.labels, config, kind)
             name = f"top1_video_{config.labels}_labels"
             numbers |= {name: float(np.mean(accuracies)), f"{name}_std": spread_of(accuracies)}
             remarks.append(
                 f"{config.labels} labels: one mean feature a video; mean over {config.draws} draws, "
                 "stratified by class."
             )
-        return Measured({"top1_video": video_values, "top1_clip": clip_values}, numbers, remarks)
+        return measured
 
     def without_features(self, data: FoldData) -> dict[str, dict[str, float]]:
         """A guess among the training classes, and the most frequent one always."""
         train = Counter(data.labels[data.train])
         most = max(sorted(train), key=lambda label: train[label])
         share = float((data.labels[data.test] == most).mean())
-        return {
-            "chance": {"top1_video": 1 / len(train), "top1_clip": 1 / len(train)},
-            "majority_class": {"top1_video": share},
-        }
+        chance = {f"top{k}_{of}": k / len(train) for k in _ranks(len(train)) for of in ("video", "clip")}
+        return {"chance": chance, "majority_class": {"top1_video": share}}
 
-    def in_words(self) -> str:
+    def in_words(self, config: EvaluateConfig) -> str:
         """The protocol as a clause."""
-        what = "clips" if self.modality == "video" else "overlapping windows of sound"
         return (
-            f"logistic regression on frozen, standardised features of {what}, C chosen by grouped validation "
+            "logistic regression on frozen, standardised features of clips, C chosen by grouped validation "
             "within the training split, class probabilities averaged over each video"
         )
 
 
-def _probe(
-    data: FoldData, features: npt.NDArray[np.float32], config: EvaluateConfig
-) -> tuple[Values, Values, float, bool]:
-    """Train on the clips of the training videos; whether each test clip and each test video was told right."""
+def probe(data: FoldData, features: npt.NDArray[np.float32], config: EvaluateConfig, kind: Kind) -> Measured:
+    """Train on the clips of the training videos; whether each test clip and each test video was told right.
+
+    `topk_…`: whether the right class is among the k with the highest scores; k = 5 where there are more classes.
+    """
     learn, ask = np.isin(data.owner, data.train), np.isin(data.owner, data.test)
-    scores, classes, choice = _scores(data, data.owner[learn], features[learn], features[ask], config)
+    scores, classes, choice = _scores(data, data.owner[learn], features[learn], features[ask], config, kind)
     asked = data.owner[ask]
     by_video = group_means(scores, asked, data.labels.size)[data.test]  # (T, C)
-    right_clip = classes[scores.argmax(axis=1)] == data.labels[asked]
-    right_video = classes[by_video.argmax(axis=1)] == data.labels[data.test]
-    clip_values = Values(right_clip.astype(np.float64), asked)
-    return clip_values, Values(right_video.astype(np.float64), data.test), choice.c, choice.validated
+    ranks = _ranks(classes.size)
+    metrics = {
+        f"top{k}_video": Values(in_top_k(by_video, classes, data.labels[data.test], k), data.test)
+        for k in ranks
+    }
+    metrics |= {
+        f"top{k}_clip": Values(in_top_k(scores, classes, data.labels[asked], k), asked) for k in ranks
+    }
+    few = (
+        []
+        if choice.validated
+        else ["Too few groups in the training split to choose C: the middle of the grid."]
+    )
+    answers = Answers(data.test, classes[by_video.argmax(axis=1)], data.labels[data.test])
+    return Measured(metrics, {"C": choice.c}, few, answers)
+
+
+def _ranks(classes: int) -> list[int]:
+    return [1, 5] if classes > 5 else [1]
 
 
 def _few_labels(
-    data: FoldData, features: npt.NDArray[np.float32], labels: int, config: EvaluateConfig
+    data: FoldData, features: npt.NDArray[np.float32], labels: int, config: EvaluateConfig, kind: Kind
 ) -> list[float]:
     """Accuracy on the test videos when only `labels` training videos have a label, for each of several draws.
 
@@ -98,7 +113,7 @@ def _few_labels(
     accuracies = []
     for _ in range(config.draws):
         drawn = data.train[draw_stratified(data.labels[data.train], labels, rng)]
-        scores, classes, _ = _scores(data, drawn, means[drawn], means[data.test], config)
+        scores, classes, _ = _scores(data, drawn, means[drawn], means[data.test], config, kind)
         right = classes[scores.argmax(axis=1)] == data.labels[data.test]
         accuracies.append(float(right.mean()))
     return accuracies
@@ -110,13 +125,15 @@ def _scores(
     learn: npt.NDArray[np.float32],
     ask: npt.NDArray[np.float32],
     config: EvaluateConfig,
+    kind: Kind,
 ) -> tuple[npt.NDArray[np.float64], np.ndarray, Choice]:
-    """Class probabilities of `ask` (N, D) by a classifier of `learn` (M, D), whose videos are `owner` (M,)."""
+    """Class scores of `ask` (N, D) by a classifier of `learn` (M, D), whose videos are `owner` (M,)."""
     y, groups = data.labels[owner].astype(str), data.groups[owner].astype(str)
+    grid = config.rbf_c_grid if kind == "rbf_svm" else config.c_grid
     # The fits are many and small: BLAS threads that wait for a core others use made them 50 times slower.
     with threadpool_limits(1):
-        choice = choose_c(learn, y, groups, config.c_grid, config.inner_folds, config.seed)
-        scores, classes = class_scores(fit(learn, y, choice.c), ask)
+        choice = choose_c(learn, y, groups, grid, config.inner_folds, config.seed, kind)
+        scores, classes = class_scores(fit(learn, y, choice.c, kind), ask)
     return scores, classes, choice
 
 

@@ -71,6 +71,12 @@ def read_splits(annotations: str) -> dict[str, dict[str, str]]:
     return splits
 
 
+def listed_classes(annotations: str) -> list[str]:
+    """The classes that the folder of official lists has a list of, sorted."""
+    names = [file_name(file.uri) for file in storage.list_files(annotation_folder(annotations))]
+    return sorted({match["label"] for match in map(_LIST.fullmatch, names) if match is not None})
+
+
 def _read_list(path: str) -> list[tuple[str, str | None]]:
     """Video id and side of each line: `<file name> <0, 1 or 2> `."""
     rows = []

@@ -75,7 +75,7 @@ def test_retrieval_of_colours_works_and_says_what_it_left_out(retrieved: dict[st
     metrics = retrieved["metrics"]
     assert metrics["R@1"] > 0.8  # even random weights tell red from blue
     assert metrics["R@1_low"] <= metrics["R@1"] <= metrics["R@1_high"]
-    assert set(retrieved["baselines"]) == {"random_weights", "chance"}
+    assert set(retrieved["baselines"]) == {"random_weights", "classical", "chance"}
     assert retrieved["baselines"]["chance"]["R@1"] == pytest.approx(1 / 3)
     assert "R@20" not in metrics
     assert "R@20, R@50 left out: the gallery holds 12 videos" in retrieved["summary"]
@@ -146,11 +146,12 @@ def test_audio_over_all_folds(
     (tmp_path / "esc50.csv").write_text(
         "filename,fold,target,category,esc10,src_file,take\n"
         + "".join(
-            f"{i % 5 + 1}-{i // 10}-{'low' if i % 10 < 5 else 'high'}.wav,{i % 5 + 1},0,x,True,1,A\n"
+            f"{i % 5 + 1}-{i // 10}-{label}.wav,{i % 5 + 1},0,{label},True,1,A\n"
             for i in range(30)
+            for label in ["low" if i % 10 < 5 else "high"]
         )
     )
-    outcome = evaluate("audio", tiny_export, table, config(tmp_path), None, str(tmp_path), 1)
+    outcome = evaluate("audio", tiny_export, table, config(tmp_path), None, str(tmp_path))
     assert [fold["name"] for fold in outcome["folds"]] == [f"esc50/fold {n}" for n in range(1, 6)]
     assert [fold["n_test"] for fold in outcome["folds"]] == [4] * 5
     assert outcome["metrics"]["top1_video"] == 1.0
@@ -171,7 +172,7 @@ def test_wrong_calls_are_refused_and_nothing_is_written(
 ) -> None:
     settings = config(tmp_path)
     text = refused("unknown_protocol", "retreival", tiny_export, colour_table, settings, None, None, 1)
-    assert "retrieval, linear, audio" in text
+    assert "retrieval, linear, audio, crossmodal, all" in text
     refused("missing_export", "retrieval", str(tmp_path / "none"), colour_table, settings, None, None, 1)
     refused("missing_data", "retrieval", tiny_export, str(tmp_path / "none"), settings, None, None, 1)
     refused(

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from chronav.errors import CallError
+from evaluation.config import EvaluateConfig
 from evaluation.coverage import answerable, caveats, coverage
 from evaluation.items import Segment, Video, labels_of, read_videos
 from evaluation.official import listed_in, read_official, with_official_splits
 from evaluation.seen import refuse_seen, seen_test_items
-from evaluation.splits import Fold, dataset_of, folds_of, split_key
+from evaluation.splits import Fold, dataset_of, divide, folds_of
 from pipelines.table import open_table, read_row_group
 
 
@@ -46,17 +47,17 @@ def test_dataset_is_named_or_the_only_one() -> None:
 
 def test_train_test_split() -> None:
     videos = [video("a", s1="train"), video("b", s1="test", s2="train"), video("c", s1="test"), video("d")]
-    (fold,) = folds_of(videos, split_key(videos, "ucf101", 1))
+    (fold,) = divide(videos, "ucf101", "1", EvaluateConfig()).folds
     assert (fold.train.tolist(), fold.test.tolist(), fold.held_out) == ([0], [1, 2], "ucf101/1=test")
     with pytest.raises(CallError, match=r"split 'ucf101/2' .*ucf101/1, ucf101/2"):
-        folds_of(videos, split_key(videos, "ucf101", 2))
+        divide(videos, "ucf101", "2", EvaluateConfig())
 
 
 def test_numbered_folds_are_all_measured() -> None:
     videos = [video(str(i), dataset="esc50", fold=str(i % 3 + 1)) for i in range(7)] + [
         video("x", dataset="esc50")
     ]
-    folds = folds_of(videos, split_key(videos, "esc50", 1))
+    folds = divide(videos, "esc50", None, EvaluateConfig()).folds
     assert [fold.test.tolist() for fold in folds] == [[0, 3, 6], [1, 4], [2, 5]]
     assert [fold.held_out for fold in folds] == ["esc50/fold=1", "esc50/fold=2", "esc50/fold=3"]
     for fold in folds:
@@ -83,8 +84,8 @@ def test_official_lists(tmp_path: Path) -> None:
         "1-1-A-0": {"esc50/fold": "1"},
         "5-1-A-0": {"esc50/fold": "5"},
     }
-    with pytest.raises(CallError, match="hmdb51"):
-        read_official(str(tmp_path), "hmdb51")
+    with pytest.raises(CallError, match="kinetics"):
+        read_official(str(tmp_path), "kinetics")
     with pytest.raises(CallError, match="does not exist"):
         read_official(str(tmp_path / "none"), "esc50")
 

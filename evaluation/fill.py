@@ -1,0 +1,82 @@
+"""Features that a store lacks are made, once for all networks that lack any, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from chronav.cluster import connected
+from evaluation.embedder import ClipShape
+from evaluation.features import Features, Plan, embed_videos, plan_clips
+from evaluation.items import Video
+from evaluation.networks import Network
+from evaluation.store import Kept, Store
+from pipelines.table import RowGroup
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The videos of a table and how clips are cut from them."""
+
+    videos: Sequence[Video]
+    row_groups: Sequence[RowGroup]
+    shape: ClipShape
+    clips: int
+
+    def plan(self, wanted: Sequence[int]) -> Plan:
+        """The clips of the videos with these indices."""
+        return plan_clips(self.videos, wanted, self.shape, self.clips)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """How features are made. `prepared`: what is done to a network that is run at all, and not for nothing."""
+
+    batch_size: int
+    workers: int
+    prepared: Callable[[Network, ClipShape], Network] = lambda network, _: network
+
+
+def fill(
+    cut: Cut,
+    wanted: Sequence[int],
+    networks: Sequence[Network],
+    stores: Mapping[str, Store],
+    kept: Mapping[str, dict[str, Kept]],
+    pool: Pool,
+) -> dict[str, int]:
+    """Complete `kept` (network name -> video id -> features), and the stores; how many clips each network saw.
+
+    `wanted`: indices of videos. Ray is started where something is missing, and only there.
+    """
+    ids = [video.video_id for video in cut.videos]
+    missing = {n.name: [i for i in wanted if ids[i] not in kept[n.name]] for n in networks}
+    lacking = [pool.prepared(n, cut.shape) for n in networks if missing[n.name]]
+    if not lacking:
+        return {}
+    owners = sorted({i for network in lacking for i in missing[network.name]})
+    with connected(min_cpus=2):
+        made = embed_videos(
+            cut.plan(owners), cut.row_groups, lacking, cut.shape, pool.batch_size, pool.workers
+        )
+    counts = {}
+    for network in lacking:
+        mine = np.isin(made.owner, missing[network.name])
+        vectors = made.of(network.name)[mine]
+        stores[network.name].add(ids, made.owner[mine], made.clip[mine], vectors)
+        kept[network.name].update(_split(ids, made, mine, vectors))
+        counts[network.name] = int(mine.sum())
+    return counts
+
+
+def _split(
+    ids: Sequence[str], made: Features, mine: npt.NDArray[np.bool_], vectors: npt.NDArray[np.float32]
+) -> dict[str, Kept]:
+    """Video id -> its rows; they are sorted by owner."""
+    owner, clip = made.owner[mine], made.clip[mine]
+    owners, begins = np.unique(owner, return_index=True)
+    ends = np.r_[begins[1:], owner.size]
+    return {ids[i]: Kept(clip[b:e], vectors[b:e]) for i, b, e in zip(owners, begins, ends, strict=True)}

@@ -1,0 +1,168 @@
+"""From what a protocol found to the part of an outcome that holds the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from evaluation.aggregate import (
+    difference,
+    fold_metrics,
+    gain,
+    mean_over_folds,
+    metrics_with_intervals,
+    spreads,
+)
+from evaluation.config import EvaluateConfig
+from evaluation.items import labels_of, units_of
+from evaluation.metrics import wilson
+from evaluation.protocols.base import PRETRAINED, RANDOM, Found, Measured, Protocol
+from evaluation.splits import Fold
+from evaluation.subject import Subject
+
+
+def results(method: Protocol, subject: Subject, found: Found, config: EvaluateConfig) -> dict[str, Any]:
+    """`metrics`, `baselines`, `differences`, `splits` or `folds`, `per_class`, `confusion`, `notes`.
+
+    `metrics` is empty where no fold can be measured: the notes say why.
+    """
+    blind = [
+        method.without_features(subject.fold_data(fold, np.empty(0, np.int64))) for fold in subject.folds
+    ]
+    units = units_of(subject.videos)
+    options = (config.bootstrap, config.seed, units)
+    places = [(fold.name, fold.seed) for fold in subject.folds]
+    summaries = {
+        name: metrics_with_intervals(folds, *options) | spreads(folds, places)
+        for name, folds in found.items()
+    }
+    own = summaries.pop(PRETRAINED, {})
+    if RANDOM in found:
+        own |= gain(method.main, found[PRETRAINED], found[RANDOM], *options)
+    return {
+        "metrics": own,
+        "baselines": summaries | _blind(blind),
+        "differences": {
+            name: _differences(found[PRETRAINED], folds, config, units)
+            for name, folds in found.items()
+            if name != PRETRAINED
+        },
+        "splits" if _is_splits(subject.folds) else "folds": fold_rows(subject, found, blind),
+        **by_class(subject, found.get(PRETRAINED, ())),
+        "notes": [*subject.notes, *_remarks(found)],
+    }
+
+
+def _blind(blind: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    names = blind[0] if blind else ()
+    return {name: mean_over_folds([one[name] for one in blind]) for name in names}
+
+
+def _differences(
+    own: Sequence[Measured], other: Sequence[Measured], config: EvaluateConfig, units: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """Metric -> how far the export is above another, with interval and p, for every metric that both have."""
+    shared = [name for name in own[0].metrics if all(name in measured.metrics for measured in (*own, *other))]
+    return {name: difference(name, own, other, config.bootstrap, config.seed, units) for name in shared}
+
+
+def _is_splits(folds: Sequence[Fold]) -> bool:
+    """Official splits are alternatives; folds are parts of one measurement."""
+    return all("/" in fold.name and " " not in fold.name for fold in folds)
+
+
+def fold_rows(
+    subject: Subject, found: Found, blind: Sequence[dict[str, dict[str, float]]]
+) -> list[dict[str, Any]]:
+    """A row for each fold and seed: sizes, coverage, the metrics of all."""
+    return [
+        {
+            "name": fold.name,
+            "seed": fold.seed,
+            "n_train": int(fold.train.size),
+            "n_test": int(fold.test.size),
+            "coverage": subject.split_coverage[fold.name],
+            "metrics": fold_metrics(found[PRETRAINED][i]),
+            "baselines": {
+                **{name: fold_metrics(folds[i]) for name, folds in found.items() if name != PRETRAINED},
+                **blind[i],
+            },
+        }
+        for i, fold in enumerate(subject.folds)
+    ]
+
+
+def by_class(subject: Subject, folds: Sequence[Measured]) -> dict[str, Any]:
+    """`per_class` and `confusion` of the export's answers, over the folds of the first seed.
+
+    `per_class`: rows of class, test videos (`n`), accuracy, and Wilson's 95 % interval. `confusion`: `classes` and
+    `counts`, rows are what is true and columns what was answered. A video that several splits test counts in each.
+    """
+    first = [
+        measured.answers
+        for measured, fold in zip(folds, subject.folds, strict=False)
+        if measured.answers is not None and fold.seed == subject.folds[0].seed
+    ]
+    if not first:
+        return {"per_class": [], "confusion": {"classes": [], "counts": []}}
+    truth = np.concatenate([answers.truth for answers in first]).astype(str)
+    given = np.concatenate([answers.given for answers in first]).astype(str)
+    classes = sorted(set(truth) | set(given))
+    counts = confusion(truth, given, classes)
+    rows = []
+    for place, name in enumerate(classes):
+        n, right = int(counts[place].sum()), int(counts[place, place])
+        if n:
+            low, high = wilson(right, n)
+            rows.append({"class": name, "n": n, "accuracy": right / n, "low": low, "high": high})
+    return {"per_class": rows, "confusion": {"classes": classes, "counts": counts.tolist()}}
+
+
+def confusion(truth: np.ndarray, given: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """How often what was true (rows) was answered as what (columns): (C, C)."""
+    place = {name: i for i, name in enumerate(classes)}
+    counts = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(counts, ([place[name] for name in truth], [place[name] for name in given]), 1)
+    return counts
+
+
+def answer_table(subject: Subject, found: Found) -> dict[str, list]:
+    """What each contender answered for each test video, as columns: for a look at single mistakes."""
+    columns: dict[str, list] = {"video_id": [], "fold": [], "seed": [], "truth": []}
+    names = [name for name, folds in found.items() if folds and folds[0].answers is not None]
+    columns |= {name: [] for name in names}
+    for i, fold in enumerate(subject.folds):
+        for name in names:
+            answers = found[name][i].answers
+            assert answers is not None
+            columns[name] += answers.given.astype(str).tolist()
+        columns["video_id"] += [subject.videos[v].video_id for v in fold.test]
+        columns["fold"] += [fold.name] * fold.test.size
+        columns["seed"] += [fold.seed] * fold.test.size
+        columns["truth"] += labels_of(subject.videos)[fold.test].tolist()
+    return columns if names else {}
+
+
+def ranking_table(subject: Subject, measured: Sequence[Measured], shown: int = 10) -> dict[str, list]:
+    """For each query the nearest of the gallery, as columns; empty for protocols that rank nothing."""
+    columns: dict[str, list] = {"fold": [], "query": [], "rank": [], "video_id": [], "correct": []}
+    labels = labels_of(subject.videos)
+    for fold, one in zip(subject.folds, measured, strict=True):
+        if one.ranking is None or fold.seed != subject.folds[0].seed:
+            continue
+        for query, order in zip(fold.test, one.ranking[:, :shown], strict=True):
+            for rank, place in enumerate(order, start=1):
+                hit = fold.train[place]
+                columns["fold"].append(fold.name)
+                columns["query"].append(subject.videos[query].video_id)
+                columns["rank"].append(rank)
+                columns["video_id"].append(subject.videos[hit].video_id)
+                columns["correct"].append(bool(labels[hit] == labels[query]))
+    return columns if columns["query"] else {}
+
+
+def _remarks(found: Found) -> list[str]:
+    """Each remark once."""
+    return list(dict.fromkeys(text for folds in found.values() for fold in folds for text in fold.remarks))
