@@ -135,11 +135,11 @@ def _cut_frames(row: StoredRow, draw: Draw) -> np.ndarray:
         return np.zeros((0, 0, 0, 0, 3), np.uint8)
     positions = np.stack([clip.positions() for clip in clips])  # (2, T)
     asked = positions.ravel().tolist()
-    frames = _decode_into(row, asked)
+    frames = decode_frames(row, asked)
     return frames.reshape(*positions.shape, *frames.shape[1:])  # (2, T, H, W, 3)
 
 
-def _decode_into(row: StoredRow, positions: list[int]) -> np.ndarray:
+def decode_frames(row: StoredRow, positions: list[int]) -> np.ndarray:
     """The frames at `positions`, each decoded once and straight into its place: (n, H, W, 3).
 
     Pictures put together afterwards cost as much again as their decoding: megabytes of fresh memory a sample.
