@@ -10,7 +10,7 @@ DEVICE ?= cuda
 ASKED := $(filter command environment,$(firstword $(origin PYTHON)))
 CHECK_PYTHON = $(if $(ASKED),$(PYTHON),$(BIN)/python)
 
-.PHONY: setup demo test lint bench verify verify-learning verify-ablation verify-resume verify-leaks verify-alignment gpu-pack gpu-check ui clean
+.PHONY: setup demo test lint bench verify verify-learning verify-ablation verify-resume verify-leaks verify-alignment verify-finetune gpu-pack gpu-check ui clean
 
 setup: $(STAMP)
 
@@ -35,7 +35,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.train_input --page
 	$(BIN)/python -m benchmarks.train_step --page
 
-verify: verify-learning verify-ablation verify-resume verify-leaks verify-alignment
+verify: verify-learning verify-ablation verify-resume verify-leaks verify-alignment verify-finetune
 
 verify-learning: setup
 	$(BIN)/python -m benchmarks.verify_learning
@@ -51,6 +51,9 @@ verify-leaks: setup
 
 verify-alignment: setup
 	$(BIN)/python -m benchmarks.alignment
+
+verify-finetune: setup
+	$(BIN)/python -m benchmarks.verify_finetune
 
 gpu-pack: setup
 	$(BIN)/python -m benchmarks.gpu.pack --out $(BUNDLE)
