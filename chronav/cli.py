@@ -155,7 +155,9 @@ def pretrain(
 
 @app.command()
 def evaluate(
-    protocol: Annotated[str, typer.Argument(help="retrieval, linear, audio, crossmodal or all")],
+    protocol: Annotated[
+        str, typer.Argument(help="retrieval, linear, audio, crossmodal, finetune, or all (but finetune)")
+    ],
     overrides: Overrides = None,
     export: Annotated[str, typer.Option(help="the export folder of a pre-training run")] = ...,  # type: ignore[assignment]
     data: Annotated[str, typer.Option(help="a clip table, or media in a known layout")] = ...,  # type: ignore[assignment]

@@ -41,10 +41,14 @@ class Wanted:
 
 @dataclass
 class Bench:
-    """A measurement and its subject; `embedded`: network name -> clips that were embedded and not found kept."""
+    """A measurement and its subject; `embedded`: network name -> clips that were embedded and not found kept.
+
+    `mlflow`: tracking URI and run id of the measurement, for what there is to log meanwhile.
+    """
 
     task: Measurement
     subject: Subject
+    mlflow: tuple[str, str] | None = None
     embedded: dict[str, int] = field(default_factory=dict)
     kept_at: dict[str, str] = field(default_factory=dict)
     short_clips: int = 0

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from chronav.config import Config
+from evaluation.finetune.config import FinetuneConfig
 
 
 class EmbedConfig(Config):
@@ -67,6 +68,12 @@ class EvaluateConfig(Config):
     )
     labels: int | None = Field(None, ge=2, description="linear: also train on this many labelled videos")
     draws: int = Field(10, ge=1, le=100, description="linear: how many draws of `labels` videos are averaged")
+    labels_per_class: int | None = Field(
+        None,
+        ge=1,
+        description="use only so many training videos of each class, drawn once a seed: fewer are a part of more",
+    )
+    finetune: FinetuneConfig = FinetuneConfig()
     bootstrap: int = Field(
         2000, ge=100, description="resamples (of groups, else of videos) of each 95 % interval"
     )

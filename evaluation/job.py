@@ -19,7 +19,7 @@ from evaluation.features import embed_videos, plan_clips
 from evaluation.items import read_videos
 from evaluation.neighbours import among_all, nearest
 from evaluation.networks import exported
-from evaluation.protocols import PROTOCOLS, protocol_named
+from evaluation.protocols import ON_FROZEN_FEATURES, protocol_named
 from evaluation.protocols.base import PRETRAINED, Found
 from evaluation.publish import publish
 from evaluation.results import answer_table, ranking_table, results
@@ -51,14 +51,14 @@ def evaluate(
         return _evaluate_all(export, data, config, dataset, annotations, split, against)
     started = time.monotonic()
     rival = None if against is None else load_export(against)
-    task = Measurement(protocol_named(protocol), load_export(export), config, split, rival)
+    task = Measurement(protocol_named(protocol, config), load_export(export), config, split, rival)
     task.check_exports()
     source = find_data(data, dataset, annotations, task)
     subject = prepare(source.table, task, source.dataset, source.annotations, source.items)
     run = Run.start("evaluate", f"{protocol} {subject.dataset}", task.tags(subject))
     try:
         run.params(task.params(subject))
-        bench = Bench(task, subject)
+        bench = Bench(task, subject, (run.uri, run.run_id))
         found = task.method.find(bench) if subject.folds else {}
         outcome = _described(bench) | results(task.method, subject, found, config)
         outcome |= _shown(bench, found)
@@ -84,12 +84,15 @@ def _evaluate_all(
     split: str | int | None,
     against: str | None,
 ) -> Outcome:
-    """Every protocol that the export and the data are fit for; `metrics` and `baselines` by `<protocol>/<metric>`."""
+    """Every protocol on frozen features that the export and the data are fit for.
+
+    `metrics` and `baselines` by `<protocol>/<metric>`.
+    """
     started = time.monotonic()
     outcomes: dict[str, Outcome] = {}
     left_out: dict[str, CallError] = {}
     with connected(min_cpus=2):
-        for name in PROTOCOLS:
+        for name in ON_FROZEN_FEATURES:
             try:
                 outcomes[name] = evaluate(name, export, data, config, dataset, annotations, split, against)
             except CallError as error:

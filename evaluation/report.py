@@ -27,6 +27,7 @@ PROTOCOL_NAMES = {
     "retrieval": "Video retrieval",
     "linear": "Linear probe on video",
     "audio": "Linear probe on sound",
+    "finetune": "Fine-tuning",
 }
 
 

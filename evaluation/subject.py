@@ -14,6 +14,7 @@ from evaluation.coverage import caveats, coverage, measurable_folds
 from evaluation.data import check_fits, with_items
 from evaluation.describe import Measurement
 from evaluation.embedder import Modality
+from evaluation.few import with_few_labels
 from evaluation.items import Video, groups_of, labels_of, read_videos
 from evaluation.official import OfficialList, check_labels, listed_in, read_official, with_official_splits
 from evaluation.protocols.base import FoldData
@@ -99,6 +100,7 @@ def prepare(
     if overlap:
         notes.append(f"{overlap} test items were seen in pre-training (allow_seen).")
     folds, untold = measurable_folds(labels, division.folds)
+    folds, fewer = with_few_labels(folds, labels, config.labels_per_class)
     cover = coverage(
         labels, division.folds, None if official is None else listed_in(official, *division.keys)
     )
@@ -113,7 +115,7 @@ def prepare(
         coverage=cover,
         split_coverage=_each_coverage(labels, division, official),
         seen=overlap,
-        notes=[*notes, *untold, *_torn_groups(videos, division.folds), *caveats(cover)],
+        notes=[*notes, *untold, *fewer, *_torn_groups(videos, division.folds), *caveats(cover)],
     )
     for fold in folds:
         method.check(subject.fold_data(fold, np.empty(0, np.int64)), config)
@@ -164,5 +166,11 @@ def _measurable(videos: Sequence[Video], modalities: Sequence[Modality]) -> tupl
             f"{len(labelled) - len(kept)} of {len(labelled)} videos have no {what} and are left out."
         )
     if not kept:
-        raise CallError(f"the table holds no labelled videos with {what}", code="nothing_to_measure")
+        there = sum(video.has_sound for video in labelled) if what == "pictures" else 0
+        more = (
+            f" ({there} with sound alone; `finetune` learns from it with finetune.modality=audio)"
+            if there
+            else ""
+        )
+        raise CallError(f"the table holds no labelled videos with {what}{more}", code="nothing_to_measure")
     return kept, notes

@@ -100,7 +100,7 @@ def collate(samples: Sequence[Sample], config: PretrainConfig) -> Batch:
     """Put samples together. Video clips come window by window of each sample, and so do audio clips."""
     video_row = _rows(samples, (V1, V2))
     audio_row = _rows(samples, (A1, A2))
-    frames, sizes = _canvas(samples, config.video.n_frames)
+    frames, sizes = on_canvas([clip for s in samples for clip in s.frames], config.video.n_frames)
     with_video = [s for s in samples if s.draw.clips[V1] is not None]
     with_audio = [s for s in samples if s.draw.clips[A1] is not None]
     return Batch(
@@ -132,8 +132,8 @@ def _rows(samples: Sequence[Sample], axes: tuple[int, int]) -> Tensor:
     return rows
 
 
-def _canvas(samples: Sequence[Sample], n_frames: int) -> tuple[Tensor, Tensor]:
-    clips = [clip for s in samples for clip in s.frames]  # each (T, h, w, 3)
+def on_canvas(clips: Sequence[np.ndarray], n_frames: int) -> tuple[Tensor, Tensor]:
+    """Clips, each (T, h, w, 3), on one canvas, and their heights and widths: what `Canvas` holds."""
     if not clips:
         return torch.zeros(0, n_frames, 0, 0, 3, dtype=torch.uint8), torch.zeros(0, 2, dtype=torch.int64)
     sizes = np.array([clip.shape[1:3] for clip in clips])

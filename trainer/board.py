@@ -90,8 +90,8 @@ class StopListener:
 class Watcher:
     """Shows a board as a progress bar, from a thread, while the driver waits for the job."""
 
-    def __init__(self, board: Any, steps: int) -> None:
-        self._board, self._steps = board, steps
+    def __init__(self, board: Any, steps: int, name: str = "pretrain") -> None:
+        self._board, self._steps, self._name = board, steps, name
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -106,7 +106,7 @@ class Watcher:
     def _watch(self) -> None:
         import ray
 
-        with Bar("pretrain", self._steps, "steps") as bar:
+        with Bar(self._name, self._steps, "steps") as bar:
             while not self._stop.wait(1.0):
                 step, note = ray.get(self._board.read.remote())
                 if step:

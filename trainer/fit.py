@@ -6,10 +6,11 @@ import signal
 from typing import Any
 
 from chronav import storage
-from chronav.errors import ChronavError, JobError, Stopped
+from chronav.errors import JobError, Stopped
 from chronav.progress import say
 from chronav.signals import in_thread, stop_request
 from trainer.board import Watcher
+from trainer.failure import failure_of
 from trainer.preflight import cluster_gpus
 from trainer.worker import WorkerJob, train_worker
 
@@ -46,7 +47,7 @@ def fit(job: WorkerJob) -> dict[str, Any]:
             # Ray takes Ctrl-C for itself where it runs in the main thread.
             in_thread(trainer.fit)
         except ray.train.TrainingFailedError as error:
-            raise _failure(error) from error
+            raise failure_of(error) from error
     outcome = ray.get(board.outcome.remote())
     if outcome is None:
         raise JobError("training ended without an outcome", code="no_outcome")
@@ -56,16 +57,3 @@ def fit(job: WorkerJob) -> dict[str, Any]:
         say(f"pretrain: stopped and saved after step {outcome['stopped_at']} of {config.steps}")
         raise Stopped(request.signal_number or signal.SIGTERM)
     return outcome
-
-
-def _failure(error: BaseException) -> ChronavError:
-    """The worker's own error where it is one of ours, else one line of what Ray says."""
-    seen: list[BaseException] = [error]
-    while seen:
-        current = seen.pop()
-        if isinstance(current, ChronavError):
-            return current
-        failures = getattr(current, "worker_failures", None) or {}
-        seen += [e for e in (*failures.values(), getattr(current, "cause", None), current.__cause__) if e]
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return JobError(f"training failed: {lines[-1] if lines else error!r}", code="training_failed")

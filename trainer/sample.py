@@ -176,6 +176,20 @@ def _decode_into(whole: np.ndarray, row: StoredRow, position: int) -> None:
         raise JobError(f"{row.clip_id} holds frames of unequal sizes", code="bad_table")
 
 
+def decode_frames(row: StoredRow, positions: Sequence[int]) -> np.ndarray:
+    """The whole frames at `positions`, each decoded once: (n, H, W, 3) uint8."""
+    height, width, *_ = simplejpeg.decode_jpeg_header(row.frames[positions[0]])
+    frames = np.empty((len(positions), height, width, 3), np.uint8)
+    place: dict[int, int] = {}
+    for at, position in enumerate(positions):
+        earlier = place.setdefault(position, at)
+        if earlier < at:
+            frames[at] = frames[earlier]
+        else:
+            _decode_into(frames[at], row, position)
+    return frames
+
+
 def _cut_wave(sound: np.ndarray, start: int, length: int, backward: bool, empty: Empty) -> np.ndarray:
     cut = sound[start : start + length]
     wave = empty(cut.shape, cut.dtype)

@@ -78,7 +78,22 @@ def probe(data: FoldData, features: npt.NDArray[np.float32], config: EvaluateCon
     """
     learn, ask = np.isin(data.owner, data.train), np.isin(data.owner, data.test)
     scores, classes, choice = _scores(data, data.owner[learn], features[learn], features[ask], config, kind)
-    asked = data.owner[ask]
+    metrics, answers = told(data, scores, data.owner[ask], classes)
+    few = (
+        []
+        if choice.validated
+        else ["Too few groups in the training split to choose C: the middle of the grid."]
+    )
+    return Measured(metrics, {"C": choice.c}, few, answers)
+
+
+def told(
+    data: FoldData, scores: npt.NDArray[np.float64], asked: npt.NDArray[np.int64], classes: np.ndarray
+) -> tuple[dict[str, Values], Answers]:
+    """From class scores of the clips of the test videos, (N, C), to metrics and what each video was answered.
+
+    `asked` (N,): the video of each clip; `classes` (C,): the names of the columns. Scores are averaged over a video.
+    """
     by_video = group_means(scores, asked, data.labels.size)[data.test]  # (T, C)
     ranks = _ranks(classes.size)
     metrics = {
@@ -88,13 +103,7 @@ def probe(data: FoldData, features: npt.NDArray[np.float32], config: EvaluateCon
     metrics |= {
         f"top{k}_clip": Values(in_top_k(scores, classes, data.labels[asked], k), asked) for k in ranks
     }
-    few = (
-        []
-        if choice.validated
-        else ["Too few groups in the training split to choose C: the middle of the grid."]
-    )
-    answers = Answers(data.test, classes[by_video.argmax(axis=1)], data.labels[data.test])
-    return Measured(metrics, {"C": choice.c}, few, answers)
+    return metrics, Answers(data.test, classes[by_video.argmax(axis=1)], data.labels[data.test])
 
 
 def _ranks(classes: int) -> list[int]:

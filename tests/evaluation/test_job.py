@@ -172,7 +172,7 @@ def test_wrong_calls_are_refused_and_nothing_is_written(
 ) -> None:
     settings = config(tmp_path)
     text = refused("unknown_protocol", "retreival", tiny_export, colour_table, settings, None, None, 1)
-    assert "retrieval, linear, audio, crossmodal, all" in text
+    assert "retrieval, linear, audio, crossmodal, finetune, all" in text
     refused("missing_export", "retrieval", str(tmp_path / "none"), colour_table, settings, None, None, 1)
     refused("missing_data", "retrieval", tiny_export, str(tmp_path / "none"), settings, None, None, 1)
     refused(
