@@ -61,6 +61,7 @@ class Task:
             (name, [str(run.outcome["coverage"].get(key)) for run in self.runs])
             for key, name in _COVERAGE.items()
         ]
+        rows.append(("Training items", [f"{training_items(run.outcome):g}" for run in self.runs]))
         return [(name, values) for name, values in rows if len(set(values)) > 1]
 
     def table(self) -> dict[str, list]:
@@ -109,6 +110,12 @@ def _runs(ones: Sequence[Evaluated]) -> list[ComparedRun]:
         )
         for i, one in enumerate(ones)
     ]
+
+
+def training_items(outcome: Mapping[str, Any]) -> float:
+    """How many items trained the classifier, or were the gallery: the mean over splits or folds."""
+    rows = outcome.get("folds") or outcome.get("splits") or ()
+    return sum(row["n_train"] for row in rows) / len(rows) if rows else 0.0
 
 
 def letter_of(number: int) -> str:

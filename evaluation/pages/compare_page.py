@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from markupsafe import Markup
 
 from chronav import page
 from evaluation import reference
 from evaluation.pages import charts, numbers
+from evaluation.pages.curves import curve_chart, curves_of
 from evaluation.pages.evaluation_page import own_rows
 from evaluation.pages.names import contender_name, metric_name, protocol_name
 from evaluation.pages.templates import templates
 from evaluation.svg import interval_strip
-
-if TYPE_CHECKING:
-    from evaluation.tasks import Task
+from evaluation.tasks import Task
 
 _MATRICES_SHOWN = 12  # up to so many classes they are open from the start
 
@@ -34,6 +33,8 @@ def _task(task: Task) -> dict[str, Any]:
         "runs": task.runs,
         "main_name": metric_name(task.main),
         "differing": task.differing(),
+        "curves": (found := curves_of(task)),
+        "curve_chart": Markup(curve_chart(found, task)),
         "rows": _rows(task),
         "baselines": _baselines(task),
         "metrics": [

@@ -47,6 +47,7 @@ def _values(outcome: numbers.Outcome, exhibits: Exhibits) -> dict[str, Any]:
         "published_note": reference.NOTE,
         "own": own_rows(protocol, [("This export", outcome)]),
         "classes": numbers.class_rows(outcome),
+        "floor_name": contender_name(numbers.RANDOM, protocol),
         "class_metric": "Nearest is of the class" if protocol == "retrieval" else "Accuracy",
         "matrix": _matrix(outcome),
         "mistakes": numbers.mistakes(outcome["confusion"]),

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from evaluation.metrics import l2_normalised
 from evaluation.pages.media import jpeg
 
-MOST_VIDEOS = 400
+MOST_VIDEOS = 500
 """On a map; of more some are drawn by lot."""
 THUMBNAIL = 64  # pixels
 _FEWEST = 3  # below this there is nothing to see

@@ -7,7 +7,7 @@ import re
 PROTOCOLS = {
     "retrieval": "Video retrieval",
     "linear": "Linear probe on video",
-    "finetune": "Fine-tuning on video",
+    "finetune": "Fine-tuning",
     "audio": "Linear probe on sound",
     "crossmodal": "Retrieval between video and sound",
 }
@@ -18,13 +18,16 @@ _CONTENDERS = {
     "majority_class": "Always the most frequent class",
     "supervised": "Supervised weights (torchvision)",
     "against": "The other export",
-    "scratch": "Same network, trained from scratch",
 }
-_CLASSICAL = {
+_OF_PROTOCOL = {
     "audio": {
         "classical": "Log-mel and MFCC statistics, linear SVM",
         "classical_rbf": "Log-mel and MFCC statistics, RBF SVM",
-    }
+    },
+    "finetune": {
+        "random_weights": "Same network, trained from scratch",
+        "frozen_linear": "This export frozen, linear probe",
+    },
 }
 _DIRECTIONS = {"v2a": "video asks, sound answers", "a2v": "sound asks, video answers"}
 _TOP = re.compile(r"top(\d+)_(video|clip)")
@@ -37,8 +40,8 @@ def protocol_name(protocol: str) -> str:
 
 def contender_name(who: str, protocol: str) -> str:
     """Who was measured, in words."""
-    video = {"classical": "Histograms of colour and edges, motion energy"}
-    known = _CONTENDERS | _CLASSICAL.get(protocol, video)
+    video = {"classical": "Colour, edges and motion energy"}
+    known = _CONTENDERS | _OF_PROTOCOL.get(protocol, video)
     return known.get(who, who.replace("_", " "))
 
 

@@ -18,7 +18,8 @@ def templates() -> Environment:
         "share": lambda value: f"{value:.3f}",
         "signed": lambda value: f"{value:+.3f}",
         "p_value": lambda p: "< 0.001" if p < 0.001 else f"= {p:.3f}",
-        "percent": lambda value: f"{100 * value:.0f} %",
+        "percent": lambda value: f"{100 * value:.0f}\N{NO-BREAK SPACE}%",
+        "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.".replace(" %", "\N{NO-BREAK SPACE}%"),
         "count": lambda number: f"{number:,}",
     }
     made.filters |= filters
