@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from chronav import page
 from evaluation import reference
-from evaluation.pages import charts, numbers
+from evaluation.pages import numbers
+from evaluation.pages.confusion import drawn_matrix
 from evaluation.pages.curves import curve_chart, curves_of
-from evaluation.pages.evaluation_page import own_rows
 from evaluation.pages.names import contender_name, metric_name, protocol_name
 from evaluation.pages.templates import templates
 from evaluation.svg import interval_strip
@@ -43,11 +43,12 @@ def _task(task: Task) -> dict[str, Any]:
         ],
         "published": reference.published(task.protocol, task.dataset),
         "published_note": reference.NOTE,
-        "own": own_rows(task.protocol, named),
+        "own": numbers.own_rows(task.protocol, named),
         "classes": _classes(task),
-        "matrices": [(run, matrix) for run in task.runs if (matrix := _matrix(run.outcome))],
-        "open": max((len(run.outcome["confusion"]["classes"]) for run in task.runs), default=0)
-        <= _MATRICES_SHOWN,
+        "matrices": [
+            (run, matrix) for run in task.runs if (matrix := Markup(drawn_matrix(run.outcome["confusion"])))
+        ],
+        "open": max(len(run.outcome["confusion"]["classes"]) for run in task.runs) <= _MATRICES_SHOWN,
     }
 
 
@@ -90,10 +91,3 @@ def _classes(task: Task) -> list[tuple[str, list[Any]]]:
 def _spread(rows: Sequence[Any]) -> float:
     values = [row["accuracy"] for row in rows if row]
     return max(values) - min(values)
-
-
-def _matrix(outcome: numbers.Outcome) -> Markup:
-    classes, counts = outcome["confusion"]["classes"], outcome["confusion"]["counts"]
-    if not classes:
-        return Markup("")
-    return Markup(charts.confusion_matrix(classes, counts, numbers.matrix_label(classes, counts)))

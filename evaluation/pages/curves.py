@@ -31,7 +31,7 @@ class Curve:
 
 
 def curves_of(task: Task) -> list[Curve]:
-    """A curve for each export and each network that was trained beside it; none where the runs have the same items."""
+    """A curve for each export, and for what was trained beside it; none where the runs have the same items."""
     by_export: dict[str, list[ComparedRun]] = {}
     for run in sorted(task.runs, key=lambda run: training_items(run.outcome)):
         by_export.setdefault(run.outcome["export"], []).append(run)

@@ -8,7 +8,8 @@ from markupsafe import Markup
 
 from chronav import page
 from evaluation import reference
-from evaluation.pages import charts, numbers
+from evaluation.pages import map_chart, numbers
+from evaluation.pages.confusion import drawn_matrix
 from evaluation.pages.exhibits import Exhibits
 from evaluation.pages.feature_map import FeatureMap
 from evaluation.pages.media import SOUND_S
@@ -45,35 +46,16 @@ def _values(outcome: numbers.Outcome, exhibits: Exhibits) -> dict[str, Any]:
         "other_keys": others,
         "published": published,
         "published_note": reference.NOTE,
-        "own": own_rows(protocol, [("This export", outcome)]),
+        "own": numbers.own_rows(protocol, [("This export", outcome)]),
         "classes": numbers.class_rows(outcome),
         "floor_name": contender_name(numbers.RANDOM, protocol),
         "class_metric": "Nearest is of the class" if protocol == "retrieval" else "Accuracy",
-        "matrix": _matrix(outcome),
+        "matrix": Markup(drawn_matrix(outcome["confusion"])),
         "mistakes": numbers.mistakes(outcome["confusion"]),
         "sounds": _sounds(exhibits),
         "sound_s": SOUND_S,
         **_drawn(exhibits.map),
     }
-
-
-def own_rows(protocol: str, named: list[tuple[str, numbers.Outcome]]) -> dict[str, Any]:
-    """What stands above the published rows: the same metric, measured here."""
-    metric = reference.METRICS.get(protocol, "")
-    return {
-        "metric": metric_name(metric),
-        "rows": [(name, numbers.cell(one["metrics"], metric)) for name, one in named],
-        "partial": any(
-            one["coverage"]["missing"] or not one["coverage"]["official_list"] for _, one in named
-        ),
-    }
-
-
-def _matrix(outcome: numbers.Outcome) -> Markup:
-    classes, counts = outcome["confusion"]["classes"], outcome["confusion"]["counts"]
-    if not classes:
-        return Markup("")
-    return Markup(charts.confusion_matrix(classes, counts, numbers.matrix_label(classes, counts)))
 
 
 def _drawn(drawn: FeatureMap | None) -> dict[str, Any]:
@@ -82,8 +64,8 @@ def _drawn(drawn: FeatureMap | None) -> dict[str, Any]:
     names = sorted({point.label for point in drawn.points})
     label = f"Map of the features of {len(drawn.points)} videos of {len(names)} classes"
     return {
-        "map_svg": Markup(charts.feature_map(drawn, label)),
-        "map_classes": [(name, charts.hue(number)) for number, name in enumerate(names)],
+        "map_svg": Markup(map_chart.feature_map(drawn, label)),
+        "map_classes": [(name, map_chart.hue(number)) for number, name in enumerate(names)],
     }
 
 

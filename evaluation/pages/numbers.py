@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
+from evaluation import reference
 from evaluation.comparison import Cell
 from evaluation.metrics import wilson
 from evaluation.pages.names import contender_name, metric_name
@@ -146,8 +147,13 @@ def confusion_csv(confusion: Mapping[str, Any]) -> str:
     return buffer.getvalue()
 
 
-def matrix_label(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    """The confusion matrix in a sentence, for who cannot see it."""
-    total = sum(map(sum, counts))
-    right = sum(row[i] for i, row in enumerate(counts))
-    return f"Confusion matrix of {len(classes)} classes: {right} of {total} answers are right"
+def own_rows(protocol: str, named: list[tuple[str, Outcome]]) -> dict[str, Any]:
+    """What stands above the published rows: the same metric, measured here."""
+    metric = reference.METRICS.get(protocol, "")
+    return {
+        "metric": metric_name(metric),
+        "rows": [(name, cell(one["metrics"], metric)) for name, one in named],
+        "partial": any(
+            one["coverage"]["missing"] or not one["coverage"]["official_list"] for _, one in named
+        ),
+    }

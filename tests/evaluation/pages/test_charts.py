@@ -5,8 +5,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from evaluation.pages.charts import confusion_matrix, feature_map, hue
+from evaluation.pages.confusion import confusion_matrix
 from evaluation.pages.feature_map import FeatureMap, Point
+from evaluation.pages.map_chart import feature_map, hue
 
 SVG = "{http://www.w3.org/2000/svg}"
 
