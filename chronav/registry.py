@@ -10,6 +10,7 @@ from chronav import storage
 from chronav.tracking import REGISTERED_MODEL
 
 _FORBIDDEN = re.compile(r"[^\w\-. :/]+")  # in names of tags
+_MOST_TEXT = 4900  # letters that every store of MLflow takes
 _MADE_BY = "chronav.pretrain_run_id"
 """Tag of a version whose pre-training run is in another store."""
 
@@ -27,9 +28,8 @@ def enter_scores(uri: str, export: str, pretrain_run_id: str | None, scores: Map
         client.set_model_version_tag(REGISTERED_MODEL, version, tag_name(name), value)
     tags = client.get_model_version(REGISTERED_MODEL, version).tags
     lines = [f"- {name}: {value}" for name, value in sorted(tags.items()) if name.startswith("score ")]
-    client.update_model_version(
-        REGISTERED_MODEL, version, "\n".join(["What was measured of it:", "", *lines])
-    )
+    text = "\n".join(["What was measured of it:", "", *lines])
+    client.update_model_version(REGISTERED_MODEL, version, text[:_MOST_TEXT])  # the tags hold all of it
     return f"{REGISTERED_MODEL}/{version}"
 
 

@@ -20,6 +20,8 @@ from evaluation.pages.exhibits import Exhibits
 from evaluation.pages.names import metric_name, protocol_name
 from evaluation.pages.numbers import cell, confusion_csv, contenders, metric_names
 
+_MOST_NOTE = 4000  # letters that every store of MLflow takes
+
 
 def publish(
     run: Run,
@@ -84,7 +86,8 @@ def description(outcome: Mapping[str, Any]) -> str:
         lines += [f"| {row.name} | {_exact(row.cell)} | {_above(row.difference)} |" for row in rows]
         lines.append("")
     lines += [outcome["protocol_text"], "", coverage_text(outcome["coverage"]), ""]
-    return "\n".join([*lines, *(f"- {note}" for note in outcome["notes"])])
+    text = "\n".join([*lines, *(f"- {note}" for note in outcome["notes"])])
+    return text if len(text) <= _MOST_NOTE else f"{text[:_MOST_NOTE]}…\n\nThe rest is in outcome.json."
 
 
 def _exact(cell: Cell) -> str:
