@@ -8,7 +8,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from evaluation.outcomes import Evaluated
-from evaluation.pages.numbers import cell, metric_names
+from evaluation.pages.numbers import cell, metric_names, training_items
 from evaluation.paired import Paired, compare_answers
 
 _MUST_AGREE = {
@@ -110,12 +110,6 @@ def _runs(ones: Sequence[Evaluated]) -> list[ComparedRun]:
         )
         for i, one in enumerate(ones)
     ]
-
-
-def training_items(outcome: Mapping[str, Any]) -> float:
-    """How many items trained the classifier, or were the gallery: the mean over splits or folds."""
-    rows = outcome.get("folds") or outcome.get("splits") or ()
-    return sum(row["n_train"] for row in rows) / len(rows) if rows else 0.0
 
 
 def letter_of(number: int) -> str:

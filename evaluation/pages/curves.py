@@ -10,8 +10,8 @@ from html import escape
 from chronav.svg import svg
 from evaluation.comparison import Cell
 from evaluation.pages.names import contender_name, metric_name
-from evaluation.pages.numbers import CHANCE, PRETRAINED, RANDOM, cell, everyone
-from evaluation.tasks import ComparedRun, Task, training_items
+from evaluation.pages.numbers import CHANCE, PRETRAINED, RANDOM, cell, everyone, training_items
+from evaluation.tasks import ComparedRun, Task
 
 _DRAWN = (PRETRAINED, RANDOM, "frozen_linear")
 _STYLES = 6  # of lines, in report_style.html

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,13 +147,24 @@ def confusion_csv(confusion: Mapping[str, Any]) -> str:
     return buffer.getvalue()
 
 
-def own_rows(protocol: str, named: list[tuple[str, Outcome]]) -> dict[str, Any]:
-    """What stands above the published rows: the same metric, measured here."""
+def training_items(outcome: Mapping[str, Any]) -> float:
+    """How many items trained the classifier, or were the gallery: the mean over splits or folds."""
+    rows = outcome.get("folds") or outcome.get("splits") or ()
+    return sum(row["n_train"] for row in rows) / len(rows) if rows else 0.0
+
+
+def own_rows(protocol: str, named: Sequence[tuple[str, Outcome]]) -> dict[str, Any]:
+    """What stands above the published rows: the same metric, measured here.
+
+    `rows`: name, cell, number of training items, whether only a part of the official list was there.
+    """
     metric = reference.METRICS.get(protocol, "")
-    return {
-        "metric": metric_name(metric),
-        "rows": [(name, cell(one["metrics"], metric)) for name, one in named],
-        "partial": any(
-            one["coverage"]["missing"] or not one["coverage"]["official_list"] for _, one in named
-        ),
-    }
+    rows = [
+        (name, cell(one["metrics"], metric), training_items(one), _partial(one["coverage"]))
+        for name, one in named
+    ]
+    return {"metric": metric_name(metric), "rows": rows}
+
+
+def _partial(coverage: Mapping[str, Any]) -> bool:
+    return bool(coverage["missing"]) or not coverage["official_list"]

@@ -77,7 +77,7 @@ def test_published_rows_are_of_the_same_task_and_data(tmp_path: Path, made: Made
     assert "BraVe (video+audio)" in words
     assert "0.930" in words
     assert "brave repository README" in words
-    assert "measured here , on a part of the data set only" in words
+    assert "measured here with 50 training items, on a part of the data set only" in words
     assert "STiCA" not in words, "that one is fine-tuned"
     write_evaluation_page(str(tmp_path / "w.html"), made(dataset="world"), Exhibits())
     words = read_page(tmp_path / "w.html").words
