@@ -48,10 +48,10 @@ class Exhibits:
     `missing`: items of the official list that were not found. `silenced`: sounds that had no room.
     """
 
-    neighbours: Sequence[NeighbourRow] = ()
-    answers: Sequence[Answered] = ()
+    neighbours: list[NeighbourRow] = field(default_factory=list)
+    answers: list[Answered] = field(default_factory=list)
     map: FeatureMap | None = None
-    missing: Sequence[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     silenced: int = 0
 
 

@@ -61,7 +61,8 @@ def lay_out(
     """
     points = l2_normalised(features)
     with threadpool_limits(1):
-        pca = PCA(2, svd_solver="full").fit(points)
+        with np.errstate(invalid="ignore"):  # all the same: no variance to hold a share of
+            pca = PCA(2, svd_solver="full").fit(points)
         flat = pca.transform(points)
         places = {"PCA": _unit_square(flat)}
         if len(points) >= _FEWEST_TSNE:
