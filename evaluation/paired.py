@@ -29,7 +29,8 @@ def compare_answers(first: Columns | None, second: Columns | None) -> Paired | s
     """The share of right answers of `second` less that of `first`; in words why not, where that cannot be told.
 
     Columns as in the table `answers` of an evaluation: `video_id`, `group`, `fold`, `seed`, `truth`, `pretrained`.
-    The mean over folds of each fold's share. Intervals are over groups; p is two-sided, by flipping the signs of whole groups at random.
+    The mean over folds of each fold's share. Intervals are over groups; p is two-sided, by flipping the signs of whole
+    groups at random.
     """
     if first is None or second is None:
         return "the answers of one are not in this MLflow store"
@@ -41,7 +42,9 @@ def compare_answers(first: Columns | None, second: Columns | None) -> Paired | s
     items = sorted(a)
     gained = np.array([float(b[item][0]) - float(a[item][0]) for item in items])
     groups = np.unique([a[item][1] for item in items], return_inverse=True)[1]
-    _, part, sizes = np.unique([f"{item[1]} {item[2]}" for item in items], return_inverse=True, return_counts=True)
+    _, part, sizes = np.unique(
+        [f"{item[1]} {item[2]}" for item in items], return_inverse=True, return_counts=True
+    )
     weights = 1.0 / sizes[part]  # every fold weighs alike, as in an outcome's differences
     interval = bootstrap_interval(gained, groups, RESAMPLES, 0, weights)
     p = sign_flip_p(gained, groups, 0, weights)
