@@ -29,7 +29,7 @@ def compare_answers(first: Columns | None, second: Columns | None) -> Paired | s
     """The share of right answers of `second` less that of `first`; in words why not, where that cannot be told.
 
     Columns as in the table `answers` of an evaluation: `video_id`, `group`, `fold`, `seed`, `truth`, `pretrained`.
-    The mean over folds of each fold's share. Intervals are over groups; p is two-sided, by flipping the signs of whole
+    The mean over folds of each share. Intervals are over groups; p is two-sided, by flipping the signs of whole
     groups at random.
     """
     if first is None or second is None:
