@@ -193,6 +193,22 @@ def evaluate(
 
 
 @app.command()
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN_OR_OUTCOME...",
+            help="MLflow run ids of evaluations, or files with their JSON outcomes",
+        ),
+    ],
+    out: Annotated[str, typer.Option(help="the page to write, an .html file")] = ...,  # type: ignore[assignment]
+    as_json: AsJson = False,
+) -> None:
+    """Set evaluations beside one another on a page, paired where they asked about the same items."""
+    _finish(lambda: load("evaluation.compare").compare(runs, out), summaries.compare, as_json)
+
+
+@app.command()
 def embed(
     source: Annotated[str, typer.Argument(help="a clip table, or media: a folder, glob, or file of uris")],
     overrides: Overrides = None,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from chronav import storage
@@ -131,6 +133,22 @@ class Run:
     def finish(self, status: str = "FINISHED") -> None:
         """End the run: `FINISHED`, `FAILED` or `KILLED`."""
         self._client.set_terminated(self.run_id, status=status)
+
+
+def artifact_text(run_id: str, name: str) -> str | None:
+    """A text among the artifacts of a run of this store; None where there is no such run or artifact."""
+    _quiet()
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    client = MlflowClient(tracking_uri=tracking_uri())
+    try:
+        if name not in {file.path for file in client.list_artifacts(run_id)}:
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
+    except MlflowException:
+        return None
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

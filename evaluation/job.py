@@ -19,6 +19,7 @@ from evaluation.features import embed_videos, plan_clips
 from evaluation.items import read_videos
 from evaluation.neighbours import among_all, nearest
 from evaluation.networks import exported
+from evaluation.pages.exhibits import gather
 from evaluation.protocols import ON_FROZEN_FEATURES, protocol_named
 from evaluation.protocols.base import PRETRAINED, Found
 from evaluation.publish import publish
@@ -67,7 +68,8 @@ def evaluate(
             "answers": answer_table(subject, found),
             "rankings": ranking_table(subject, found.get(PRETRAINED, [])),
         }
-        publish(run, outcome, config, tables)
+        shown = gather(bench, found, outcome.get("neighbours", ()), source.annotations)
+        publish(run, outcome, config, tables, shown)
     except BaseException as error:
         run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
@@ -168,6 +170,7 @@ def _described(bench: Bench) -> dict[str, Any]:
         "main": task.method.main,
         "dataset": subject.dataset,
         "export": storage.absolute(task.export.path),
+        "pretrain_run_id": task.export.config.mlflow_run_id,
         "against": storage.absolute(task.rival.path) if task.rival else None,
         "table": subject.table.path,
         "table_version": subject.table_version,

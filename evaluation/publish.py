@@ -5,33 +5,103 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from chronav import storage
 from chronav.outcome import Outcome
+from chronav.registry import enter_scores
 from chronav.tracking import Run
-from evaluation.comparison import as_text
+from evaluation import reference
+from evaluation.comparison import Cell, as_text, coverage_text
 from evaluation.config import EvaluateConfig
-from evaluation.neighbours import neighbour_rows
-from evaluation.report import write_evaluation_report
+from evaluation.pages.evaluation_page import write_evaluation_page
+from evaluation.pages.exhibits import Exhibits
+from evaluation.pages.names import metric_name, protocol_name
+from evaluation.pages.numbers import cell, confusion_csv, contenders, metric_names
+
+_MOST_NOTE = 4000  # letters that every store of MLflow takes
 
 
 def publish(
-    run: Run, outcome: Outcome, config: EvaluateConfig, tables: Mapping[str, dict[str, list]]
+    run: Run,
+    outcome: Outcome,
+    config: EvaluateConfig,
+    tables: Mapping[str, dict[str, list]],
+    exhibits: Exhibits,
 ) -> None:
-    """Adds `report` and `summary` to the outcome. `tables`: further artifacts, name -> column -> values."""
+    """Adds `report`, `summary` and, where anything was measured, `model_version` to the outcome.
+
+    `tables`: further artifacts, name -> column -> values. `exhibits`: what the page shows beside numbers.
+    """
     name = f"{outcome['protocol']}-{outcome['dataset']}-{run.run_id[:8]}.html"
     outcome["report"] = storage.join(storage.absolute(config.out), name)
+    if outcome["metrics"]:
+        scores = score_tags(outcome)
+        outcome["model_version"] = enter_scores(
+            run.uri, outcome["export"], outcome["pretrain_run_id"], scores
+        )
+        run.tags({"chronav.model_version": outcome["model_version"]})
     outcome["summary"] = as_text(outcome)
-    rows = neighbour_rows(outcome["table"], outcome["neighbours"]) if "neighbours" in outcome else []
-    write_evaluation_report(outcome["report"], outcome, rows)
+    write_evaluation_page(outcome["report"], outcome, exhibits)
     run.metrics(metric_values(outcome))
     for table, columns in {**outcome_tables(outcome), **tables}.items():
         if columns:
             run.table(f"{table}.json", columns)
-    run.text("outcome.json", json.dumps(outcome))
-    if not storage.is_url(outcome["report"]):
-        run.artifact(outcome["report"])
+    for file, text in _texts(outcome, exhibits).items():
+        run.text(file, text)
+    run.tags({"mlflow.note.content": description(outcome)})  # what MLflow's page of the run begins with
+
+
+def _texts(outcome: Outcome, exhibits: Exhibits) -> dict[str, str]:
+    """Artifacts by name: the outcome, the page, the confusion matrix, the items that are missing."""
+    page = storage.read_bytes(outcome["report"]).decode("utf-8")
+    texts = {"outcome.json": json.dumps(outcome), outcome["report"].rpartition("/")[2]: page}
+    if outcome["confusion"]["classes"]:
+        texts["confusion.csv"] = confusion_csv(outcome["confusion"])
+    if exhibits.missing:
+        texts["missing.txt"] = "\n".join(exhibits.missing) + "\n"
+    return texts
+
+
+def score_tags(outcome: Mapping[str, Any]) -> dict[str, str]:
+    """What is written to the registered model: a value with its interval, and what of the data it is of."""
+    cover = outcome["coverage"]
+    data = f"{outcome['division']}, {cover['answerable']} test items"
+    if cover["missing"]:
+        data += f", only {cover['found']} of {cover['listed']} listed items found"
+    task = f"score {outcome['protocol']} {outcome['dataset']}"
+    return {
+        f"{task} {name}": f"{_exact(cell(outcome['metrics'], name))} ({data})"
+        for name in metric_names(outcome)
+    }
+
+
+def description(outcome: Mapping[str, Any]) -> str:
+    """The outcome in Markdown: who reached what, by which protocol, on how much of the data, and all caveats."""
+    lines = [f"**{protocol_name(outcome['protocol'])}: {outcome['dataset']}**", ""]
+    rows = contenders(outcome)
+    if rows:
+        lines += [f"| | {metric_name(outcome['main'])} | the export is above by |", "|---|---|---|"]
+        lines += [f"| {row.name} | {_exact(row.cell)} | {_above(row.difference)} |" for row in rows]
+        lines.append("")
+    lines += [outcome["protocol_text"], "", coverage_text(outcome["coverage"]), ""]
+    text = "\n".join([*lines, *(f"- {note}" for note in outcome["notes"])])
+    return text if len(text) <= _MOST_NOTE else f"{text[:_MOST_NOTE]}…\n\nThe rest is in outcome.json."
+
+
+def _exact(cell: Cell) -> str:
+    if cell.value is None:
+        return "-"
+    span = "" if cell.low is None else f" [{cell.low:.3f}, {cell.high:.3f}]"
+    return f"{cell.value:.3f}{span}"
+
+
+def _above(difference: Mapping[str, float] | None) -> str:
+    if difference is None:
+        return ""
+    d = difference
+    return f"{d['value']:+.3f} [{d['low']:+.3f}, {d['high']:+.3f}], p = {d['p']:.2g}"
 
 
 def metric_values(outcome: Mapping[str, Any]) -> dict[str, float]:
@@ -53,13 +123,15 @@ def metric_values(outcome: Mapping[str, Any]) -> dict[str, float]:
 
 
 def outcome_tables(outcome: Mapping[str, Any]) -> dict[str, dict[str, list]]:
-    """The tables of an outcome as columns: all contenders, folds, classes, confusion."""
+    """The tables of an outcome as columns: all contenders, folds, classes, confusion, published numbers."""
+    published = reference.published(outcome["protocol"], outcome["dataset"])
     rows = outcome.get("folds") or outcome.get("splits") or []
     confusion = outcome["confusion"]
     return {
         "comparison": _contenders(outcome),
         "folds": _columns([{"name": r["name"], "seed": r["seed"], **r["metrics"]} for r in rows]),
         "per_class": _columns(outcome["per_class"]),
+        "published": _columns([{**asdict(row), "read as": reference.NOTE} for row in published]),
         "confusion": {"true class": confusion["classes"]}
         | {name: [row[i] for row in confusion["counts"]] for i, name in enumerate(confusion["classes"])}
         if confusion["classes"]

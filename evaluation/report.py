@@ -1,4 +1,4 @@
-"""Reports: one HTML file each, with nothing outside of it, readable on a phone and in the dark."""
+"""The page of the demo: one HTML file with nothing outside of it, readable on a phone and in the dark."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from markupsafe import Markup
 from chronav import page
 from chronav.progress import format_seconds
 from evaluation.comparison import Cell, comparison, coverage_text
+from evaluation.pages.names import metric_name, protocol_name
 from evaluation.svg import Series, interval_strip, line_chart, smoothed
 
 HEAD_NAMES = {
@@ -23,22 +24,20 @@ HEAD_NAMES = {
     "order_aa": "Order, sound / sound",
     "order_va": "Order, video / sound",
 }
-PROTOCOL_NAMES = {
-    "retrieval": "Video retrieval",
-    "linear": "Linear probe on video",
-    "audio": "Linear probe on sound",
-    "finetune": "Fine-tuning",
-}
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A video in pictures. `correct`: whether it shares the query's class; None where that is unknown."""
+    """A video in pictures. `correct`: whether it shares the query's class; None where that is unknown.
+
+    `sound`: FLAC.
+    """
 
     label: str
     video_id: str
     correct: bool | None
     frames: list[bytes]
+    sound: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -88,21 +87,6 @@ def write_demo_report(path: str, context: DemoContext) -> None:
             (name, format_seconds(s), s / total if total else 0) for name, s in context.parts_seconds.items()
         ],
         total=format_seconds(total),
-    )
-
-
-def write_evaluation_report(
-    path: str, outcome: Mapping[str, Any], neighbours: Sequence[NeighbourRow]
-) -> None:
-    """Write the page of one `evaluate` outcome to `path` (local or URL)."""
-    page.write(
-        path,
-        _environment(),
-        "evaluation.html",
-        o=outcome,
-        evaluation=_evaluation(outcome),
-        folds=outcome.get("folds") or [],
-        neighbours=neighbours,
     )
 
 
@@ -163,21 +147,15 @@ def _evaluation(outcome: Mapping[str, Any]) -> dict[str, Any]:
         p, r, c = row.pretrained, row.random_weights, row.chance
         label = f"{row.metric}: pre-trained {p.text()}, random weights {r.text()}, chance {c.text()}"
         strip = interval_strip(p.value or 0.0, p.low, p.high, c.value, r.value, label)
-        rows.append((_metric_name(row.metric), p, r, c, Markup(strip)))
+        rows.append((metric_name(row.metric), p, r, c, Markup(strip)))
     return {
-        "title": PROTOCOL_NAMES.get(outcome["protocol"], outcome["protocol"]),
+        "title": protocol_name(outcome["protocol"]),
         "rows": rows,
         "majority": outcome["baselines"].get("majority_class", {}).get("top1_video"),
         "protocol": outcome["protocol_text"],
         "coverage": coverage_text(outcome["coverage"]),
         "notes": outcome["notes"],
     }
-
-
-def _metric_name(metric: str) -> str:
-    if metric.endswith("_labels"):
-        return f"Top-1, {metric.removeprefix('top1_video_').removesuffix('_labels')} labelled videos"
-    return {"top1_video": "Top-1 by video", "top1_clip": "Top-1 by clip"}.get(metric, metric)
 
 
 def _environment() -> Environment:

@@ -16,7 +16,7 @@ from evaluation.aggregate import (
     spreads,
 )
 from evaluation.config import EvaluateConfig
-from evaluation.items import labels_of, units_of
+from evaluation.items import groups_of, labels_of, units_of
 from evaluation.metrics import wilson
 from evaluation.protocols.base import PRETRAINED, RANDOM, Found, Measured, Protocol
 from evaluation.splits import Fold
@@ -50,7 +50,7 @@ def results(method: Protocol, subject: Subject, found: Found, config: EvaluateCo
             if name != PRETRAINED
         },
         "splits" if _is_splits(subject.folds) else "folds": fold_rows(subject, found, blind),
-        **by_class(subject, found.get(PRETRAINED, ())),
+        **by_class(subject, found.get(PRETRAINED, ()), found.get(RANDOM, ())),
         "notes": [*subject.notes, *_remarks(found)],
     }
 
@@ -94,21 +94,17 @@ def fold_rows(
     ]
 
 
-def by_class(subject: Subject, folds: Sequence[Measured]) -> dict[str, Any]:
+def by_class(subject: Subject, folds: Sequence[Measured], floor: Sequence[Measured] = ()) -> dict[str, Any]:
     """`per_class` and `confusion` of the export's answers, over the folds of the first seed.
 
-    `per_class`: rows of class, test videos (`n`), accuracy, and Wilson's 95 % interval. `confusion`: `classes` and
-    `counts`, rows are what is true and columns what was answered. A video that several splits test counts in each.
+    `per_class`: rows of class, test videos (`n`), accuracy, Wilson's 95 % interval, and the accuracy of `floor`, the
+    network with random weights, where it answered. `confusion`: `classes` and `counts`, rows are what is true and
+    columns what was answered. A video that several splits test counts in each.
     """
-    first = [
-        measured.answers
-        for measured, fold in zip(folds, subject.folds, strict=False)
-        if measured.answers is not None and fold.seed == subject.folds[0].seed
-    ]
-    if not first:
+    truth, given = _first_answers(subject, folds)
+    if not truth.size:
         return {"per_class": [], "confusion": {"classes": [], "counts": []}}
-    truth = np.concatenate([answers.truth for answers in first]).astype(str)
-    given = np.concatenate([answers.given for answers in first]).astype(str)
+    floor_truth, floor_given = _first_answers(subject, floor)
     classes = sorted(set(truth) | set(given))
     counts = confusion(truth, given, classes)
     rows = []
@@ -116,8 +112,24 @@ def by_class(subject: Subject, folds: Sequence[Measured]) -> dict[str, Any]:
         n, right = int(counts[place].sum()), int(counts[place, place])
         if n:
             low, high = wilson(right, n)
-            rows.append({"class": name, "n": n, "accuracy": right / n, "low": low, "high": high})
+            row = {"class": name, "n": n, "accuracy": right / n, "low": low, "high": high}
+            asked = floor_truth == name
+            rows.append(row | ({RANDOM: float((floor_given[asked] == name).mean())} if asked.any() else {}))
     return {"per_class": rows, "confusion": {"classes": classes, "counts": counts.tolist()}}
+
+
+def _first_answers(subject: Subject, folds: Sequence[Measured]) -> tuple[np.ndarray, np.ndarray]:
+    """What is true and what was answered, over the folds of the first seed."""
+    first = [
+        measured.answers
+        for measured, fold in zip(folds, subject.folds, strict=False)
+        if measured.answers is not None and fold.seed == subject.folds[0].seed
+    ]
+    empty = np.empty(0, dtype=str)
+    if not first:
+        return empty, empty
+    truth = np.concatenate([answers.truth for answers in first]).astype(str)
+    return truth, np.concatenate([answers.given for answers in first]).astype(str)
 
 
 def confusion(truth: np.ndarray, given: np.ndarray, classes: Sequence[str]) -> np.ndarray:
@@ -130,7 +142,7 @@ def confusion(truth: np.ndarray, given: np.ndarray, classes: Sequence[str]) -> n
 
 def answer_table(subject: Subject, found: Found) -> dict[str, list]:
     """What each contender answered for each test video, as columns: for a look at single mistakes."""
-    columns: dict[str, list] = {"video_id": [], "fold": [], "seed": [], "truth": []}
+    columns: dict[str, list] = {"video_id": [], "group": [], "fold": [], "seed": [], "truth": []}
     names = [name for name, folds in found.items() if folds and folds[0].answers is not None]
     columns |= {name: [] for name in names}
     for i, fold in enumerate(subject.folds):
@@ -139,6 +151,7 @@ def answer_table(subject: Subject, found: Found) -> dict[str, list]:
             assert answers is not None
             columns[name] += answers.given.astype(str).tolist()
         columns["video_id"] += [subject.videos[v].video_id for v in fold.test]
+        columns["group"] += groups_of(subject.videos)[fold.test].tolist()
         columns["fold"] += [fold.name] * fold.test.size
         columns["seed"] += [fold.seed] * fold.test.size
         columns["truth"] += labels_of(subject.videos)[fold.test].tolist()

@@ -65,13 +65,7 @@ class Store:
 
     def read(self) -> dict[str, Kept]:
         """Video id -> its features, of all that is kept."""
-        if not storage.is_dir(self.path):
-            return {}
-        found: dict[str, Kept] = {}
-        for file in storage.list_files(self.path):
-            if file.uri.endswith(".parquet"):
-                found |= _by_video(pq.read_table(io.BytesIO(storage.read_bytes(file.uri))))
-        return found
+        return read_kept(self.path)
 
     def add(
         self,
@@ -93,6 +87,17 @@ class Store:
         data = buffer.getvalue()
         name = f"part-{hashlib.sha256(data).hexdigest()[:16]}.parquet"
         storage.write_bytes(storage.join(self.path, name), data)
+
+
+def read_kept(path: str) -> dict[str, Kept]:
+    """Video id -> its features, of all that the store in the folder `path` holds."""
+    if not storage.is_dir(path):
+        return {}
+    found: dict[str, Kept] = {}
+    for file in storage.list_files(path):
+        if file.uri.endswith(".parquet"):
+            found |= _by_video(pq.read_table(io.BytesIO(storage.read_bytes(file.uri))))
+    return found
 
 
 def vectors_column(vectors: npt.NDArray[np.float32]) -> pa.FixedSizeListArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +32,8 @@ class Subject:
     """The videos of one data set that can be measured, with the folds they are measured in.
 
     `folds`: those in which something can be told; `division`: how they came about, in words. `split_coverage`:
-    fold name -> its coverage, those that cannot be measured included.
+    fold name -> its coverage, those that cannot be measured included. `split_keys`: the official splits, where they
+    are of such.
     """
 
     table: TableVersion
@@ -46,6 +47,7 @@ class Subject:
     split_coverage: dict[str, dict[str, Any]]
     seen: int
     notes: list[str]
+    split_keys: list[str] = field(default_factory=list)
 
     @property
     def table_version(self) -> int:
@@ -116,6 +118,7 @@ def prepare(
         split_coverage=_each_coverage(labels, division, official),
         seen=overlap,
         notes=[*notes, *untold, *fewer, *_torn_groups(videos, division.folds), *caveats(cover)],
+        split_keys=division.keys,
     )
     for fold in folds:
         method.check(subject.fold_data(fold, np.empty(0, np.int64)), config)

@@ -88,16 +88,17 @@ class CrossModal:
     def measure(self, data: FoldData, both: Both, seed: int) -> Measured:
         """All ranks that the training videos, and the test videos, are enough for."""
         labels, test = data.labels, data.test
-        metrics, own = {}, {}
+        metrics, own, rankings = {}, {}, {}
         for name, (ask, answer) in _DIRECTIONS.items():
             ranking = cosine_ranking(both[ask][test], both[answer][data.train], seed)
+            rankings[name] = ranking
             for k in ranks_up_to(data.train.size):
                 hits = hits_at_k(ranking, labels[test], labels[data.train], k)
                 metrics[f"{name}_R@{k}"] = Values(hits, test)
             ranking = cosine_ranking(both[ask][test], both[answer][test], seed)
             for k in ranks_up_to(test.size):
                 own[f"{name}_own_R@{k}"] = Values(hits_at_k(ranking, test, test, k), test)
-        return Measured(metrics | own)
+        return Measured(metrics | own, ranking=rankings["v2a"])
 
     def without_features(self, data: FoldData) -> dict[str, dict[str, float]]:
         """A random order of the training videos, and of the test videos."""

@@ -77,6 +77,7 @@ LIGHT = {
     "pipelines.table": ("torch", "ray", "decord", "av"),
     "pipelines.job": ("torch",),
     "pipelines.inspect": ("torch", "ray", "decord", "mlflow"),
+    "evaluation.compare": ("torch", "ray", "sklearn", "mlflow", "decord"),
     "deploy.submit": ("torch", "decord", "av", "pipelines", "trainer", "evaluation"),
 }
 

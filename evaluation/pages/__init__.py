@@ -1,0 +1,1 @@
+"""The pages of evaluations: of one run, and of several beside one another."""
