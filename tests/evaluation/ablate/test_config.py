@@ -33,7 +33,9 @@ def test_the_papers_grid_is_that_of_the_method() -> None:
 
 
 def test_a_grid_is_read_from_yaml(tmp_path: Path) -> None:
-    text = "switches: [no_vv]\nchanges:\n  still: [augment.p_flip=0, lr=1e-4]\nseeds: [7]\nprotocols: [linear]\n"
+    text = (
+        "switches: [no_vv]\nchanges:\n  still: [augment.p_flip=0, lr=1e-4]\nseeds: [7]\nprotocols: [linear]\n"
+    )
     found = open_grid(grid(tmp_path, text))
     assert found.switches == ("no_vv",)
     assert found.changes == {"still": ["augment.p_flip=0", "lr=1e-4"]}
@@ -57,9 +59,7 @@ def test_a_grid_is_read_from_yaml(tmp_path: Path) -> None:
         ("switches: [no_vv\n", "bad_file", ("grid.yaml",)),
     ],
 )
-def test_wrong_grids_name_what_is_wrong(
-    text: str, code: str, names: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_wrong_grids_name_what_is_wrong(text: str, code: str, names: tuple[str, ...], tmp_path: Path) -> None:
     refused(code, *names, of=grid(tmp_path, text))
 
 

@@ -70,7 +70,11 @@ def test_other_measurements_keep_the_networks(changes: dict[str, Any]) -> None:
 
 
 def test_what_changes_no_number_repeats_nothing() -> None:
-    other = spec(evaluate=EvaluateConfig(workers=7, out="/elsewhere", cache="/c"), protocols=("linear",), parent_run="x")
+    other = spec(
+        evaluate=EvaluateConfig(workers=7, out="/elsewhere", cache="/c"),
+        protocols=("linear",),
+        parent_run="x",
+    )
     assert other.file("linear") == spec().file("linear")
 
 

@@ -82,7 +82,9 @@ def test_folds_count_alike_however_large() -> None:
 
 def test_what_is_not_there_is_said() -> None:
     unfit = run(0.5, [0, 0, 0, 0], retrieval={"left_out": "no shared space"})
-    found = study([Row("full", {0: run(0.8, [1, 1, 1, 1])}), Row("no_va", {0: unfit}), Row("late", {})], ["retrieval"])
+    found = study(
+        [Row("full", {0: run(0.8, [1, 1, 1, 1])}), Row("no_va", {0: unfit}), Row("late", {})], ["retrieval"]
+    )
     cell = found["rows"][1]["cells"]["retrieval R@1"]
     assert (cell["mean"], cell["difference"], cell["left_out"]) == (None, None, "no shared space")
     assert number(cell) == "-"
