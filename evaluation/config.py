@@ -43,7 +43,7 @@ class EvaluateConfig(Config):
         None,
         gt=0,
         le=60,
-        description="seconds of a window of sound; unset: as long as a clip in pre-training",
+        description="seconds of a window of sound; unset: as a clip in pre-training, at least 1",
     )
     c_grid: list[float] = Field(
         [0.001, 0.01, 0.1, 1.0, 10.0],

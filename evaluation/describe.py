@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from trainer.export import Export
 
 
+_LEAST_WINDOW_S = 1.0
+
+
 @dataclass(frozen=True)
 class Measurement:
     """What is measured and how: a protocol, an export, a config, a split; and another export to compare with.
@@ -45,7 +48,11 @@ class Measurement:
         Raises `CallError` where the export was not trained on the modality.
         """
         export, modality = export or self.export, modality or self.method.modalities[0]
-        return clip_shape(export, modality, self.config.crops, self.config.window_s, self.method.name)
+        return clip_shape(export, modality, self.config.crops, self.window_s(export), self.method.name)
+
+    def window_s(self, export: Export) -> float:
+        """Seconds of a window of sound: short clips of pre-training would not overlap."""
+        return self.config.window_s or max(_LEAST_WINDOW_S, export.config.clip_audio_s)
 
     def check_exports(self) -> None:
         """Raise `CallError` where an export lacks a modality of the protocol, or what else it needs."""
@@ -58,7 +65,7 @@ class Measurement:
         """One sentence with what is needed to repeat the measurement."""
         c, config = self.export.config, self.config
         crops = "1 crop" if config.crops == 1 else f"{config.crops} crops"
-        seconds = config.window_s or c.clip_audio_s
+        seconds = self.window_s(self.export)
         clips = {
             "video": f"{config.clips} clips x {crops}, {c.n_frames} frames at {c.fps:g} fps, {c.size} px",
             "audio": f"{config.clips} windows of {seconds:g} s at {c.sample_rate} Hz, evenly spaced",
@@ -94,7 +101,7 @@ class Measurement:
             "fps": c.fps,
             "size": c.size,
             "sample_rate": c.sample_rate,
-            "audio_window_s": self.config.window_s or c.clip_audio_s,
+            "audio_window_s": self.window_s(self.export),
             "recipe": c.recipe,
             "pretrain_steps": c.steps,
             **self.config.model_dump(exclude={"window_s"}),

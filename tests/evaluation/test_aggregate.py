@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.aggregate import fold_metrics, gain, mean_over_folds, metrics_with_intervals
+from evaluation.aggregate import (
+    difference,
+    fold_metrics,
+    gain,
+    mean_over_folds,
+    metrics_with_intervals,
+    spreads,
+)
 from evaluation.protocols.base import Measured, Values
 
 
@@ -35,3 +42,32 @@ def test_gain_is_paired() -> None:
     assert 0.05 < found["top1_gain_low"] < found["top1_gain_high"] < 0.15
     same = gain("top1", [measured([1, 0, 1])], [measured([1, 0, 1])], 100, 0)
     assert same == {"top1_gain": 0.0, "top1_gain_low": 0.0, "top1_gain_high": 0.0}
+
+
+def test_intervals_are_drawn_over_groups_where_there_are_any() -> None:
+    groups = np.repeat(np.arange(20), 10)
+    hits = np.repeat((np.arange(20) < 12).astype(float), 10)  # a group is right or wrong as a whole
+    alone = metrics_with_intervals([measured(hits.tolist())], 1000, 0)
+    grouped = metrics_with_intervals([measured(hits.tolist())], 1000, 0, groups)
+    assert alone["top1"] == grouped["top1"] == pytest.approx(0.6)
+    assert grouped["top1_high"] - grouped["top1_low"] > 2 * (alone["top1_high"] - alone["top1_low"])
+
+
+def test_spread_over_folds_and_over_seeds() -> None:
+    folds = [measured([1, 1]), measured([1, 0]), measured([1, 0]), measured([0, 0])]
+    places = [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+    # folds: (1 + .5) / 2 and (.5 + 0) / 2; seeds: (1 + .5) / 2 and (.5 + 0) / 2
+    expected = float(np.std([0.75, 0.25], ddof=1))
+    assert spreads(folds, places) == pytest.approx({"top1_std": expected, "top1_seed_std": expected})
+    assert spreads(folds[:2], places[:2]) == pytest.approx({"top1_std": float(np.std([1, 0.5], ddof=1))})
+    assert spreads(folds[:1], places[:1]) == {}
+
+
+def test_exports_that_saw_other_clips_are_paired_by_video() -> None:
+    own = Measured({"clip": Values(np.array([1.0, 1, 0, 1]), np.array([0, 0, 1, 1]))})
+    other = Measured({"clip": Values(np.array([1.0, 0, 0]), np.array([0, 1, 1]))})
+    found = difference("clip", [own], [other], 200, 0)
+    assert found["value"] == pytest.approx((0.0 + 0.5) / 2)
+    assert found["p"] == 1.0  # one video differs: its sign may as well be the other one
+    same = difference("clip", [own], [own], 200, 0)
+    assert same == {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}

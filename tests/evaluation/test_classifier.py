@@ -6,6 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
 
 from evaluation import classifier
 from evaluation.classifier import Kind, choose_c, class_scores, fit
@@ -89,3 +90,15 @@ def test_fewer_items_a_class_than_inner_folds_are_compared_as_far_as_they_go() -
     x, groups = rng.normal(size=(8, 3)).astype(np.float32), np.arange(8).astype(str)
     assert choose_c(x, np.repeat(list("abcd"), 2), groups, [0.1, 1.0], 3, 0).validated
     assert not choose_c(x, np.array(list("abcdefgh")), groups, [0.1, 1.0], 3, 0).validated
+
+
+@pytest.mark.parametrize(("kind", "plain"), [("linear_svm", LinearSVC(C=0.1)), ("rbf_svm", SVC(C=0.1))])
+def test_svms_are_scikit_learns_on_standardised_features(kind: Kind, plain: LinearSVC | SVC) -> None:
+    x, y = blobs(np.random.default_rng(5), 120, 1.5)
+    for classes in (("a", "b", "c"), ("a", "b")):  # two classes have one column of decisions
+        rows = np.isin(y, classes)
+        scores, names = class_scores(fit(x[rows], y[rows], 0.1, kind), x[rows])
+        scaled = StandardScaler().fit_transform(x[rows])
+        expected = plain.fit(scaled, y[rows])
+        assert scores.shape == (rows.sum(), len(classes))
+        assert (names[scores.argmax(axis=1)] == expected.predict(scaled)).mean() > 0.98

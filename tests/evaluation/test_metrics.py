@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, permutation_test
 from sklearn.metrics import top_k_accuracy_score
 from sklearn.metrics.pairwise import cosine_similarity
 
@@ -14,8 +14,10 @@ from evaluation.metrics import (
     cosine_ranking,
     group_means,
     hits_at_k,
+    in_top_k,
     l2_normalised,
     proportion_interval,
+    sign_flip_p,
     wilson,
 )
 
@@ -127,3 +129,35 @@ def test_group_means() -> None:
     assert means[0].tolist() == [3.0, 4.0]
     assert np.isnan(means[1]).all()
     assert means[2].tolist() == [3.0, 4.0]
+
+
+def test_top_k_is_scikit_learns_and_by_hand() -> None:
+    classes = np.array(["a", "b", "c"])
+    scores = [[0.5, 0.3, 0.2], [0.1, 0.2, 0.7], [0.4, 0.4, 0.2]]
+    labels = np.array(["b", "a", "b"])
+    assert in_top_k(scores, classes, labels, 1).tolist() == [0, 0, 0]  # of equal scores the first class
+    assert in_top_k(scores, classes, labels, 2).tolist() == [1, 0, 1]
+    rng = np.random.default_rng(4)
+    many, truth = rng.normal(size=(300, 12)), rng.integers(12, size=300)
+    for k in (1, 5):
+        expected = top_k_accuracy_score(truth, many, k=k, labels=np.arange(12))
+        assert in_top_k(many, np.arange(12), truth, k).mean() == pytest.approx(expected)
+
+
+def test_sign_flips_are_scipys_permutations_and_by_hand() -> None:
+    assert sign_flip_p([1.0, 1.0, 1.0], [0, 1, 2], 0) == pytest.approx(2 / 8)
+    assert sign_flip_p([1.0, 1.0, 1.0, 0.0], [0, 0, 1, 2], 0) == pytest.approx(2 / 4)  # one group, one coin
+    assert sign_flip_p([0.0, 0.0], [0, 1], 0) == 1.0
+    rng = np.random.default_rng(5)
+    for n, exact in ((9, True), (60, False)):
+        x = rng.normal(0.3, 1.0, size=n)
+        test = permutation_test(
+            (x,), np.mean, permutation_type="samples", n_resamples=20_000, rng=np.random.default_rng(0)
+        )
+        assert sign_flip_p(x, np.arange(n), 0) == pytest.approx(test.pvalue, abs=1e-9 if exact else 0.02)
+
+
+def test_clips_of_a_video_do_not_make_a_difference_certain() -> None:
+    videos = np.repeat(np.arange(6), 50)
+    assert sign_flip_p(np.ones(300), videos, 0) == pytest.approx(2 / 64)
+    assert sign_flip_p(np.ones(300), np.arange(300), 0) < 1e-3
