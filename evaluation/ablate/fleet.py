@@ -15,18 +15,24 @@ from chronav.errors import Stopped
 from chronav.progress import Bar, say
 from chronav.signals import in_thread, stop_request
 from evaluation.ablate.runs import RunSpec
+from trainer.config import PretrainConfig
 
 _CPUS_BESIDE = 2
 """CPUs that a run takes beside its workers: the trainer's coordinator and whoever watches."""
 
 
-def at_a_time(cpus: float, gpus: float, workers: int, runs: int, asked: int) -> int:
-    """How many runs of `workers` workers there is room for, 1 at least; `asked`: the number asked for, 0: none."""
+def at_a_time(cpus: float, gpus: float, config: PretrainConfig, runs: int, asked: int) -> int:
+    """How many runs of a config there is room for, 1 at least; `asked`: the number asked for, 0: none.
+
+    Without a GPU for each worker, workers that take all cores for themselves (`threads` 0) leave room for one run.
+    """
     if asked:
         return max(1, min(asked, runs))
-    room = cpus // (workers + _CPUS_BESIDE)
-    if gpus >= workers:
-        room = min(room, gpus // workers)
+    if gpus >= config.workers:
+        room = min(cpus // (config.workers + _CPUS_BESIDE), gpus // config.workers)
+    else:
+        each = config.workers * config.threads + _CPUS_BESIDE
+        room = cpus // each if config.threads else 1
     return max(1, min(int(room), runs))
 
 

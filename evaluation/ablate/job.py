@@ -53,7 +53,7 @@ def ablate(asked: Asked, grid_name: str, out: str, config: AblateConfig, recipe:
         for seed in seeds
         for row in rows
     ]
-    run = _start_run(specs, grid_name, recipe, config)
+    run, published = _start_run(specs, grid_name, recipe, config)
     specs = [spec.model_copy(update={"parent_run": run.run_id}) for spec in specs]
     try:
         failures = _run_missing(specs, config)
@@ -69,7 +69,8 @@ def ablate(asked: Asked, grid_name: str, out: str, config: AblateConfig, recipe:
             "mlflow_run_id": run.run_id,
             "seconds": time.monotonic() - started,
         }
-        publish(run, outcome, out)
+        publish(run, outcome, out, published)
+        _note_run(specs, run, True)
         _raise_for(failures, len(specs), outcome["report"])
     except BaseException as error:
         run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
@@ -94,9 +95,7 @@ def _run_missing(specs: Sequence[RunSpec], config: AblateConfig) -> list[Failure
         import ray
 
         resources = ray.cluster_resources()
-        jobs = at_a_time(
-            resources.get("CPU", 0), resources.get("GPU", 0), config.workers, len(todo), config.jobs
-        )
+        jobs = at_a_time(resources.get("CPU", 0), resources.get("GPU", 0), config, len(todo), config.jobs)
         say(f"ablate: {jobs} at a time")
         # One Ray for all of them, which shares out what there is; one MLflow store.
         address = os.environ.get("RAY_ADDRESS") or ray.get_runtime_context().gcs_address
@@ -145,16 +144,14 @@ def _described(spec: RunSpec, outcomes: dict[str, dict[str, Any]]) -> dict[str, 
     }
 
 
-def _start_run(specs: Sequence[RunSpec], grid: str, recipe: str, config: AblateConfig) -> Run:
-    """The study's MLflow run: continued where the same study was begun in this folder before."""
-    keys = [spec.key + "".join(spec.evaluate_digest(p) for p in spec.protocols) for spec in specs]
-    digest = hashlib.sha256(" ".join(keys).encode()).hexdigest()[:12]
-    file = storage.join(specs[0].out, f"study-{digest}.json")
-    known = json.loads(storage.read_bytes(file))["mlflow_run_id"] if storage.is_file(file) else None
-    first = specs[0]
+def _start_run(specs: Sequence[RunSpec], grid: str, recipe: str, config: AblateConfig) -> tuple[Run, bool]:
+    """The study's MLflow run, continued where the same study was begun in this folder; whether it has a result."""
+    file, first = _note_file(specs), specs[0]
+    known = json.loads(storage.read_bytes(file)) if storage.is_file(file) else {}
     tags = {"chronav.out": first.out, "chronav.tables": ", ".join(first.data.tables), "data": first.data.data}
-    run = Run.start("ablate", f"{recipe} {grid.rpartition('/')[2]}", tags, known)
-    storage.write_bytes(file, json.dumps({"mlflow_run_id": run.run_id}).encode())
+    run = Run.start("ablate", f"{recipe} {grid.rpartition('/')[2]}", tags, known.get("mlflow_run_id"))
+    published = bool(known) and known["mlflow_run_id"] == run.run_id and known["published"]
+    _note_run(specs, run, published)
     params = {
         "recipe": recipe,
         "grid": grid,
@@ -164,7 +161,19 @@ def _start_run(specs: Sequence[RunSpec], grid: str, recipe: str, config: AblateC
         "exclude": ", ".join(first.data.exclude),
     }
     run.params(params | config.model_dump(exclude={"seed", "seeds"}))
-    return run
+    return run, published
+
+
+def _note_file(specs: Sequence[RunSpec]) -> str:
+    """Where it is noted which MLflow run is that of the study: of these very runs and measurements."""
+    keys = [spec.key + "".join(spec.evaluate_digest(p) for p in spec.protocols) for spec in specs]
+    digest = hashlib.sha256(" ".join(keys).encode()).hexdigest()[:12]
+    return storage.join(specs[0].out, f"study-{digest}.json")
+
+
+def _note_run(specs: Sequence[RunSpec], run: Run, published: bool) -> None:
+    note = {"mlflow_run_id": run.run_id, "published": published}
+    storage.write_bytes(_note_file(specs), json.dumps(note).encode())
 
 
 def _raise_for(failures: Sequence[Failure], runs: int, report: str) -> None:

@@ -16,16 +16,26 @@ from evaluation.ablate.forest import forest
 from evaluation.ablate.text import as_text, gap, number, remarks
 
 
-def publish(run: Run, outcome: Outcome, out: str) -> None:
-    """Adds `report` and `summary` to the outcome, and writes it to `out` too, as `ablation.json`."""
+def publish(run: Run, outcome: Outcome, out: str, again: bool) -> None:
+    """Adds `report` and `summary` to the outcome, and writes it to `out` too, as `ablation.json`.
+
+    `again`: the MLflow run holds an earlier result, which this one replaces.
+    """
     outcome["report"] = storage.join(out, "ablation.html")
     outcome["summary"] = as_text(outcome)
     write_page(outcome["report"], outcome)
     text = json.dumps(outcome, indent=1)
     storage.write_bytes(storage.join(out, "ablation.json"), text.encode())
     run.metrics(metric_values(outcome))
-    run.table("ablation_table.json", long_table(outcome))
-    run.table("ablation_runs.json", _columns(outcome["runs"]))
+    for name, columns in (
+        ("ablation_table.json", long_table(outcome)),
+        ("ablation_runs.json", run_table(outcome)),
+    ):
+        if again:  # MLflow would append to a table that is there
+            rows = [list(row) for row in zip(*columns.values(), strict=True)]
+            run.text(name, json.dumps({"columns": list(columns), "data": rows}))
+        else:
+            run.table(name, columns)
     run.text("ablation.json", text)
     if not storage.is_url(outcome["report"]):
         run.artifact(outcome["report"])
@@ -96,6 +106,16 @@ def long_rows(outcome: Mapping[str, Any]) -> list[dict[str, Any]]:
 def long_table(outcome: Mapping[str, Any]) -> dict[str, list]:
     """The same as columns, as MLflow shows tables."""
     return _columns(long_rows(outcome))
+
+
+def run_table(outcome: Mapping[str, Any]) -> dict[str, list]:
+    """The runs as columns."""
+    return _columns(
+        [
+            {**one, "evaluate_runs": ", ".join(f"{name} {run}" for name, run in one["evaluate_runs"].items())}
+            for one in outcome["runs"]
+        ]
+    )
 
 
 def _columns(rows: list[dict[str, Any]]) -> dict[str, list]:

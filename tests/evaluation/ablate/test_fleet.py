@@ -33,21 +33,25 @@ def fleet(tmp_path: Path, script: str) -> Fleet:
 
 
 @pytest.mark.parametrize(
-    ("cpus", "gpus", "workers", "runs", "asked", "expected"),
+    ("cpus", "gpus", "workers", "threads", "runs", "asked", "expected"),
     [
-        (2, 0, 1, 30, 0, 1),  # a small machine: one after the other
-        (2, 0, 1, 30, 2, 2),  # unless asked otherwise
-        (16, 0, 1, 30, 0, 5),
-        (16, 0, 2, 30, 0, 4),
-        (64, 8, 2, 30, 0, 4),  # GPUs are what is scarce
-        (64, 8, 8, 30, 0, 1),
-        (6, 8, 1, 30, 0, 2),  # or CPUs are
-        (64, 0, 1, 3, 0, 3),
-        (64, 0, 1, 3, 9, 3),
+        (2, 0, 1, 1, 30, 0, 1),  # a small machine: one after the other
+        (2, 0, 1, 1, 30, 2, 2),  # unless asked otherwise
+        (16, 0, 1, 1, 30, 0, 5),
+        (16, 0, 2, 2, 30, 0, 2),
+        (16, 0, 1, 0, 30, 0, 1),  # a worker that takes all cores
+        (64, 8, 2, 0, 30, 0, 4),  # GPUs are what is scarce
+        (64, 8, 8, 0, 30, 0, 1),
+        (6, 8, 1, 0, 30, 0, 2),  # or CPUs are
+        (64, 0, 1, 1, 3, 0, 3),
+        (64, 0, 1, 1, 3, 9, 3),
     ],
 )
-def test_at_a_time(cpus: int, gpus: int, workers: int, runs: int, asked: int, expected: int) -> None:
-    assert at_a_time(cpus, gpus, workers, runs, asked) == expected
+def test_at_a_time(
+    cpus: int, gpus: int, workers: int, threads: int, runs: int, asked: int, expected: int
+) -> None:
+    config = build(PretrainConfig, overrides=[f"workers={workers}", "lanes=8", f"threads={threads}"])
+    assert at_a_time(cpus, gpus, config, runs, asked) == expected
 
 
 def test_a_failed_run_is_named_and_stops_no_other(tmp_path: Path) -> None:
