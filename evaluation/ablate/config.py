@@ -86,6 +86,8 @@ class AblateConfig(PretrainConfig):
     def _seeds_are_several(self) -> AblateConfig:
         if "seed" in self.model_fields_set:
             raise ValueError("'seed' is that of one run; name seeds, as in seeds=[0,1,2]")
+        if self.seeds and len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds are named twice")
         return self
 
     @property

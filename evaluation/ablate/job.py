@@ -65,7 +65,7 @@ def ablate(asked: Asked, grid_name: str, out: str, config: AblateConfig, recipe:
             "exclude": list(data.exclude),
             "data": data.data,
             "notes": notes,
-            **_collected(specs, rows),
+            **_collected(specs, rows, failures),
             "mlflow_run_id": run.run_id,
             "seconds": time.monotonic() - started,
         }
@@ -104,7 +104,9 @@ def _run_missing(specs: Sequence[RunSpec], config: AblateConfig) -> list[Failure
         return Fleet(logs, worker_command(), environment).sail(todo, jobs)
 
 
-def _collected(specs: Sequence[RunSpec], rows: Sequence[Variant]) -> dict[str, Any]:
+def _collected(
+    specs: Sequence[RunSpec], rows: Sequence[Variant], failures: Sequence[Failure]
+) -> dict[str, Any]:
     """The table of what there is, the runs that it is of, and the titles of those that are missing."""
     found: dict[str, dict[int, dict[str, Any]]] = {row.name: {} for row in rows}
     runs, lacking = [], []
@@ -117,7 +119,8 @@ def _collected(specs: Sequence[RunSpec], rows: Sequence[Variant]) -> dict[str, A
             found[spec.name][spec.seed] = outcomes
             runs.append(_described(spec, outcomes))
     if not found[FULL]:
-        raise JobError("the full method did not run: there is nothing to compare with", code="no_full_run")
+        why = f" ({failures[0].title}: {failures[0].message}; log: {failures[0].log})" if failures else ""
+        raise JobError(f"the full method did not run{why}: nothing to compare with", code="no_full_run")
     protocols = specs[0].protocols
     measured = found[FULL].values()
     table = study([Row(row.name, found[row.name], untrained(row.config)) for row in rows], protocols)

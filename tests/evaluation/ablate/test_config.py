@@ -73,7 +73,9 @@ def test_the_config_is_that_of_the_recipe_with_keys_of_its_own() -> None:
     assert (config.seeds, config.jobs) == ((4, 5), 2)
 
 
-@pytest.mark.parametrize("wrong", ["seed=3", "jobs=-1", "evaluate.clip=3", "steps=0", "bogus=1"])
+@pytest.mark.parametrize(
+    "wrong", ["seed=3", "seeds=[1, 1]", "jobs=-1", "evaluate.clip=3", "steps=0", "bogus=1"]
+)
 def test_wrong_keys_are_refused(wrong: str) -> None:
     with pytest.raises(CallError) as caught:
         open_config("tiny", None, [wrong])

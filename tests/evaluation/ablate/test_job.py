@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from chronav import cli
-from chronav.errors import CallError
+from chronav.errors import CallError, JobError
 from chronav.tracking import tracking_uri
 from evaluation.ablate import job
 from evaluation.ablate.config import open_config
@@ -117,11 +117,22 @@ def test_a_failed_run_is_an_error_and_what_there_is_is_shown(
     wider = grid(
         studied.out.parent / "wider", "switches: [no_order, no_vv]\nseeds: [5]\nprotocols: [retrieval]\n"
     )
-    with pytest.raises(Exception, match="1 of 3 runs failed; no_vv, seed 5: no disk left") as caught:
+    with pytest.raises(JobError, match="1 of 3 runs failed; no_vv, seed 5: no disk left"):
         ablate(request, wider, out, config, recipe)
-    assert caught.value.exit_code == 1  # type: ignore[attr-defined]
     assert begun == ["no_vv, seed 5"]
     assert "Missing: no_vv, seed 5" in (studied.out / "ablation.html").read_text()
+
+
+def test_without_the_full_method_the_reason_is_said(
+    studied: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sail(_: Fleet, specs: list, jobs: int) -> list[Failure]:
+        return [Failure(spec.title, "no disk left", "log.txt") for spec in specs]
+
+    monkeypatch.setattr(Fleet, "sail", sail)
+    request, file, _, config, recipe = studied.call
+    with pytest.raises(JobError, match="did not run .full, seed 5: no disk left; log: log.txt"):
+        ablate(request, file, str(studied.out.parent / "other"), config, recipe)
 
 
 @pytest.mark.parametrize(
