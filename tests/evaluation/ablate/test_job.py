@@ -131,7 +131,7 @@ def test_without_the_full_method_the_reason_is_said(
 
     monkeypatch.setattr(Fleet, "sail", sail)
     request, file, _, config, recipe = studied.call
-    with pytest.raises(JobError, match="did not run .full, seed 5: no disk left; log: log.txt"):
+    with pytest.raises(JobError, match=r"did not run \(full, seed 5: no disk left"):
         ablate(request, file, str(studied.out.parent / "other"), config, recipe)
 
 
