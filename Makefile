@@ -34,6 +34,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.world
 	$(BIN)/python -m benchmarks.train_input --page
 	$(BIN)/python -m benchmarks.train_step --page
+	$(BIN)/python -m benchmarks.features --page
 
 verify: verify-learning verify-ablation verify-resume verify-leaks verify-alignment
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from evaluation.metrics import bootstrap_interval, proportion_interval, sign_flip_p, spread_of
 from evaluation.protocols.base import Measured, Values
@@ -35,8 +36,8 @@ def metrics_with_intervals(
     for name, value in means.items():
         out[name] = value
         if name in folds[0].metrics:
-            pooled = _pooled([measured.metrics[name] for measured in folds], units)
-            interval = proportion_interval(pooled.values, pooled.videos, resamples, seed)
+            values, owners, weights = _pooled([measured.metrics[name] for measured in folds], units)
+            interval = proportion_interval(values, owners, resamples, seed, weights)
             out |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
     return out
 
@@ -91,9 +92,9 @@ def difference(
     pairs = [(a.metrics[name], b.metrics[name]) for a, b in zip(folds, reference, strict=True)]
     if any(a.videos.shape != b.videos.shape or (a.videos != b.videos).any() for a, b in pairs):
         pairs = [(_by_video(a), _by_video(b)) for a, b in pairs]
-    pooled = _pooled([Values(a.values - b.values, a.videos) for a, b in pairs], units)
-    interval = bootstrap_interval(pooled.values, pooled.videos, resamples, seed)
-    p = sign_flip_p(pooled.values, pooled.videos, seed)
+    values, owners, weights = _pooled([Values(a.values - b.values, a.videos) for a, b in pairs], units)
+    interval = bootstrap_interval(values, owners, resamples, seed, weights)
+    p = sign_flip_p(values, owners, seed, weights)
     return {"value": interval.value, "low": interval.low, "high": interval.high, "p": p}
 
 
@@ -102,6 +103,11 @@ def _by_video(values: Values) -> Values:
     return Values(np.bincount(place, weights=values.values) / np.bincount(place), videos)
 
 
-def _pooled(parts: Sequence[Values], units: np.ndarray | None) -> Values:
+def _pooled(
+    parts: Sequence[Values], units: np.ndarray | None
+) -> tuple[npt.NDArray[np.float64], np.ndarray, npt.NDArray[np.float64]]:
+    """Values of all folds, the unit of each, and weights with which their mean is the mean of the folds' means."""
     videos = np.concatenate([part.videos for part in parts])
-    return Values(np.concatenate([part.values for part in parts]), videos if units is None else units[videos])
+    weights = np.concatenate([np.full(part.values.size, 1 / part.values.size) for part in parts])
+    values = np.concatenate([part.values for part in parts])
+    return values, videos if units is None else units[videos], weights

@@ -32,8 +32,8 @@ def measurable_folds(labels: np.ndarray, folds: Sequence[Fold]) -> tuple[list[Fo
             kept.append(can)
         else:
             notes.append(
-                f"No accuracy on {fold.name}: {classes} classes have items on both sides (training "
-                f"{fold.train.size}, test {fold.test.size}); it takes two."
+                f"No accuracy on {fold.name}: {'one class has' if classes else 'no class has'} items on both sides "
+                f"(training {fold.train.size}, test {fold.test.size}); it takes two."
             )
     return kept, list(dict.fromkeys(notes))
 

@@ -32,9 +32,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Data:
-    """A clip table, and, where it was made of media, what their layout and annotations say of each file now."""
+    """A clip table, and, where it was made of media, what their layout and annotations say of each file now.
+
+    `dataset`: which of the table's data sets is meant; None: the only one.
+    """
 
     table: str
+    dataset: str | None
     items: Mapping[str, SourceItem] | None = None  # by uri
     annotations: str | None = None
 
@@ -47,7 +51,7 @@ def find_data(data: str, dataset: str | None, annotations: str | None, task: Mea
     split, a label is unknown to the official class list, or test items were seen in pre-training.
     """
     if table_exists(data):
-        return Data(data, None, annotations)
+        return Data(data, dataset, None, annotations)
     if not (storage.exists(data) or storage.is_pattern(data)):
         raise CallError(f"there is no clip table or media at '{data}'", code="missing_data", path=data)
     if dataset is None:
@@ -61,7 +65,9 @@ def find_data(data: str, dataset: str | None, annotations: str | None, task: Mea
     items = labelled_items(data, dataset, annotations)
     _check_listing(items, dataset, annotations, task)
     table = ingest_media(data, dataset, annotations, task.export.config, task.config.cache)
-    return Data(table, {item.uri: item for item in items}, annotations)
+    # Files of no known layout may be called anything by a table of uris.
+    named = None if dataset == "folder" else dataset
+    return Data(table, named, {item.uri: item for item in items}, annotations)
 
 
 def labelled_items(data: str, dataset: str, annotations: str | None) -> list[SourceItem]:

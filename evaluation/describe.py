@@ -10,6 +10,7 @@ from chronav.errors import CallError
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import ClipShape, Modality
 from evaluation.protocols.base import Protocol
+from evaluation.supervised import Supervised
 
 if TYPE_CHECKING:
     from evaluation.subject import Subject
@@ -55,11 +56,13 @@ class Measurement:
         return self.config.window_s or max(_LEAST_WINDOW_S, export.config.clip_audio_s)
 
     def check_exports(self) -> None:
-        """Raise `CallError` where an export lacks a modality of the protocol, or what else it needs."""
+        """Raise `CallError` where an export lacks a modality of the protocol, or what else is needed is not there."""
         for export in self.exports:
             for modality in self.method.modalities:
                 self.clip_shape(modality, export)
             self.method.check_export(export)
+        if self.config.supervised is not None and "video" in self.method.modalities:
+            Supervised(self.config.supervised)
 
     def in_words(self, subject: Subject) -> str:
         """One sentence with what is needed to repeat the measurement."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from chronav import load_export, storage
@@ -25,7 +24,7 @@ from evaluation.protocols.base import PRETRAINED, Found
 from evaluation.publish import publish
 from evaluation.results import answer_table, item_table, ranking_table, results
 from evaluation.subject import prepare
-from pipelines.table import open_table, table_exists
+from pipelines.table import open_table
 
 ALL = "all"
 NOT_FOR_THIS = ("unfit_export", "nothing_to_measure", "too_few_classes")
@@ -56,34 +55,28 @@ def evaluate(
     rival = None if against is None else load_export(against)
     task = Measurement(protocol_named(protocol), load_export(export), config, split, rival)
     task.check_exports()
-    with _ray_for_media(data):
-        found_data = find_data(data, dataset, annotations, task)
-        subject = prepare(found_data.table, task, dataset, found_data.annotations, found_data.items)
-        run = Run.start("evaluate", f"{protocol} {subject.dataset}", task.tags(subject))
-        try:
-            run.params(task.params(subject))
-            bench = Bench(task, subject)
-            found = task.method.find(bench) if subject.folds else {}
-            outcome = _described(bench) | results(task.method, subject, found, config)
-            outcome |= _shown(bench, found)
-            outcome |= {"mlflow_run_id": run.run_id, "seconds": time.monotonic() - started}
-            tables = {
-                "answers": answer_table(subject, found),
-                "rankings": ranking_table(subject, found.get(PRETRAINED, [])),
-            }
-            publish(run, outcome, config, tables)
-        except BaseException as error:
-            run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-            raise
+    source = find_data(data, dataset, annotations, task)
+    subject = prepare(source.table, task, source.dataset, source.annotations, source.items)
+    run = Run.start("evaluate", f"{protocol} {subject.dataset}", task.tags(subject))
+    try:
+        run.params(task.params(subject))
+        bench = Bench(task, subject)
+        found = task.method.find(bench) if subject.folds else {}
+        outcome = _described(bench) | results(task.method, subject, found, config)
+        outcome |= _shown(bench, found)
+        outcome |= {"mlflow_run_id": run.run_id, "seconds": time.monotonic() - started}
+        tables = {
+            "answers": answer_table(subject, found),
+            "rankings": ranking_table(subject, found.get(PRETRAINED, [])),
+        }
+        publish(run, outcome, config, tables)
+    except BaseException as error:
+        run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
     run.finish()
     if with_items:
         outcome["items"] = item_table(task.method.main, subject, found.get(PRETRAINED, []))
     return outcome
-
-
-def _ray_for_media(data: str) -> AbstractContextManager[None]:
-    """One Ray for ingest and features; a table whose features are kept needs none."""
-    return nullcontext() if table_exists(data) else connected(min_cpus=2)
 
 
 def _evaluate_all(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 _Z95 = 1.959963984540054
 _EXACT, _FLIPS = 12, 10_000
+_NOTHING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,18 @@ def chance_recall_at_k(n_relevant: npt.ArrayLike, n_gallery: int, k: int) -> Arr
     return np.array([one(int(m)) for m in np.asarray(n_relevant)], dtype=np.float64)
 
 
-def bootstrap_interval(values: npt.ArrayLike, owners: npt.ArrayLike, resamples: int, seed: int) -> Interval:
-    """The mean of `values` and its 95 % percentile bootstrap interval, resampled by owner (video).
+def bootstrap_interval(
+    values: npt.ArrayLike,
+    owners: npt.ArrayLike,
+    resamples: int,
+    seed: int,
+    weights: npt.ArrayLike | None = None,
+) -> Interval:
+    """The (weighted) mean of `values` and its 95 % percentile bootstrap interval, resampled by owner (video).
 
     Values of one video (its clips) are drawn or left out together.
     """
-    sums, counts = _by_owner(values, owners)
+    sums, counts = _by_owner(values, owners, weights)
     rng = np.random.default_rng(seed)
     means = np.empty(resamples)
     for r in range(resamples):
@@ -92,28 +99,36 @@ def bootstrap_interval(values: npt.ArrayLike, owners: npt.ArrayLike, resamples: 
     return Interval(float(sums.sum() / counts.sum()), float(low), float(high))
 
 
-def proportion_interval(values: npt.ArrayLike, owners: npt.ArrayLike, resamples: int, seed: int) -> Interval:
+def proportion_interval(
+    values: npt.ArrayLike,
+    owners: npt.ArrayLike,
+    resamples: int,
+    seed: int,
+    weights: npt.ArrayLike | None = None,
+) -> Interval:
     """`bootstrap_interval` of values in 0..1; Wilson's with n = videos where all videos are alike.
 
     There (all right or all wrong) a bootstrap has no width, which would claim certainty.
     """
-    sums, counts = _by_owner(values, owners)
-    if np.ptp(sums / counts) > 0.0:
-        return bootstrap_interval(values, owners, resamples, seed)
+    sums, counts = _by_owner(values, owners, weights)
+    if np.ptp(sums / counts) > 1e-12:
+        return bootstrap_interval(values, owners, resamples, seed, weights)
     mean = float(sums.sum() / counts.sum())
     return Interval(mean, *wilson(mean * sums.size, sums.size))
 
 
-def sign_flip_p(differences: npt.ArrayLike, owners: npt.ArrayLike, seed: int) -> float:
-    """P of a mean at least as far from 0 if the sign of each owner's differences were a coin's: a paired test.
+def sign_flip_p(
+    differences: npt.ArrayLike, owners: npt.ArrayLike, seed: int, weights: npt.ArrayLike | None = None
+) -> float:
+    """P of a (weighted) mean at least as far from 0 if each owner's sign were a coin's: a paired test.
 
     Exact up to 12 owners that differ at all, else by 10,000 draws, with the observed one counted.
     """
-    sums, _ = _by_owner(differences, owners)
-    sums = sums[sums != 0]
+    sums, _ = _by_owner(differences, owners, weights)
+    sums = sums[np.abs(sums) > _NOTHING]
     if sums.size == 0:
         return 1.0
-    seen = abs(sums.sum()) - 1e-9
+    seen = abs(sums.sum()) - _NOTHING
     if sums.size <= _EXACT:
         signs = np.array(list(product((-1.0, 1.0), repeat=sums.size)))
         return float((np.abs(signs @ sums) >= seen).mean())
@@ -125,13 +140,17 @@ def sign_flip_p(differences: npt.ArrayLike, owners: npt.ArrayLike, seed: int) ->
     return (extreme + 1) / (_FLIPS + 1)
 
 
-def _by_owner(values: npt.ArrayLike, owners: npt.ArrayLike) -> tuple[Array, Array]:
-    """Sum and number of the values of each owner."""
+def _by_owner(
+    values: npt.ArrayLike, owners: npt.ArrayLike, weights: npt.ArrayLike | None
+) -> tuple[Array, Array]:
+    """Sum and number of the values of each owner, or both by weight."""
     x = np.asarray(values, dtype=np.float64)
     if x.size == 0:
         raise ValueError("an interval needs at least one value")
     _, owner = np.unique(np.asarray(owners), return_inverse=True)
-    return np.bincount(owner, weights=x).astype(np.float64), np.bincount(owner).astype(np.float64)
+    weight = np.ones(x.size) if weights is None else np.asarray(weights, dtype=np.float64)
+    sums, totals = np.bincount(owner, weights=x * weight), np.bincount(owner, weights=weight)
+    return sums.astype(np.float64), totals.astype(np.float64)
 
 
 def wilson(successes: float, n: int) -> tuple[float, float]:

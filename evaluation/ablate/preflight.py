@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from chronav import load_export, storage
-from chronav.cluster import connected
 from chronav.errors import CallError
 from chronav.services import load
 from evaluation.ablate.runs import Data
@@ -21,7 +19,6 @@ from evaluation.data import find_data
 from evaluation.describe import Measurement
 from evaluation.protocols import protocol_named
 from evaluation.subject import prepare
-from pipelines.table import table_exists
 from trainer.export import write_export
 from trainer.mixture import parse_tables
 from trainer.model import AudioVisualModel
@@ -93,7 +90,7 @@ def _measurable(
 ) -> str:
     """Ask every protocol whether it could measure networks that have seen what the runs will see."""
     said: dict[str, Any] = {}
-    with _ray_for_media(asked.data), tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         _write_untrained(folder, full, trained_on, asked.exclude)
         export = load_export(folder)
         for protocol in protocols:
@@ -101,7 +98,7 @@ def _measurable(
             try:
                 task.check_exports()
                 found = find_data(asked.data, asked.dataset, asked.annotations, task)
-                subject = prepare(found.table, task, asked.dataset, found.annotations, found.items)
+                subject = prepare(found.table, task, found.dataset, found.annotations, found.items)
             except CallError as error:
                 raise _in_our_words(error, protocol) from None
             if not subject.folds:
@@ -131,7 +128,3 @@ def _in_our_words(error: CallError, protocol: str) -> CallError:
     text = text.replace(f"the export at '{error.path}'", "what is to be trained")
     path = None if error.code == "unfit_export" else error.path
     return CallError(f"{protocol}: {text}", code=error.code, key=key, path=path)
-
-
-def _ray_for_media(data: str) -> AbstractContextManager[None]:
-    return nullcontext() if table_exists(data) else connected(min_cpus=2)

@@ -106,6 +106,12 @@ def test_folders_that_evaluate_leaves_to_its_config_are_the_callers_too(
     assert call[call.index("linear") + 1 :] == [text.format(here=here) for text in sent]
 
 
+def test_a_split_arrives_as_it_was_given(here: Path) -> None:
+    call = portable([*EVALUATE, "--split", "all", "--against", "F"])
+    assert call[call.index("--split") + 1] == "all"
+    assert call[call.index("--against") + 1] == f"{here}/F"
+
+
 def test_a_config_file_keeps_its_folders(here: Path) -> None:
     call = portable([*EVALUATE, "--config", "c.yaml", "clips=3"], None)
     assert call[-2:] == ["linear", "clips=3"]

@@ -97,9 +97,13 @@ def colour_table(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def make_export(
-    path: Path, seen: tuple[str, ...] = (), files: dict[str, str] | None = None, **overrides: Any
+    path: Path,
+    seen: tuple[str, ...] = (),
+    files: dict[str, str] | None = None,
+    changes: tuple[str, ...] = (),
+    **overrides: Any,
 ) -> str:
-    """A real export of the recipe `tiny`, untrained."""
+    """A real export of the recipe `tiny` with changes to it, untrained; `overrides` are of what is said of it."""
     import torch
 
     from chronav.config import build
@@ -108,7 +112,7 @@ def make_export(
     from trainer.export import ExportConfig, ExportedTable, write_export
     from trainer.model import AudioVisualModel
 
-    config = build(PretrainConfig, defaults=recipes.get("tiny"))
+    config = build(PretrainConfig, overrides=changes, defaults=recipes.get("tiny"))
     torch.manual_seed(1)
     about: dict[str, Any] = {
         "video": config.video,
@@ -128,6 +132,7 @@ def make_export(
         AudioVisualModel(config),
         ExportConfig(**(about | overrides)),
         dict.fromkeys(seen) | (files or {}),
+        joint=True,
     )
     return str(path)
 

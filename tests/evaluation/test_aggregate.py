@@ -71,3 +71,16 @@ def test_exports_that_saw_other_clips_are_paired_by_video() -> None:
     assert found["p"] == 1.0  # one video differs: its sign may as well be the other one
     same = difference("clip", [own], [own], 200, 0)
     assert same == {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+
+
+def test_differences_and_intervals_are_of_the_mean_over_folds() -> None:
+    own = [measured([1, 1, 1, 1]), measured([1, 0], 4)]
+    other = [measured([1, 1, 0, 0]), measured([0, 0], 4)]
+    means = [metrics_with_intervals(folds, 200, 0)["top1"] for folds in (own, other)]
+    assert means == pytest.approx([0.75, 0.25])
+    assert difference("top1", own, other, 200, 0)["value"] == pytest.approx(means[0] - means[1])
+    # Many in one fold weigh as much as few in another: both intervals are around the mean of the two.
+    lopsided = [measured([1.0] * 200 + [0.0] * 200), measured(([1.0] * 9 + [0.0]) * 2, 400)]
+    found = metrics_with_intervals(lopsided, 500, 0)
+    assert found["top1"] == pytest.approx(0.7)
+    assert 0.6 < found["top1_low"] < 0.7 < found["top1_high"] < 0.8

@@ -23,7 +23,9 @@ def test_colours_are_shares_of_pixels() -> None:
 
 def test_edges_have_a_direction_and_a_place() -> None:
     clip = np.zeros((2, 32, 32, 3), np.uint8)
-    clip[:, :, 4:] = 255  # a vertical edge: the gradient points across, direction 0, in the first column of cells
+    clip[:, :, 4:] = (
+        255  # a vertical edge: the gradient points across, direction 0, in the first column of cells
+    )
     found = describe_video(clip)[EDGES].reshape(4, 4, 8)
     assert found[:, 0, 0].min() > 0
     assert found.sum() == pytest.approx(found[:, 0, 0].sum())
@@ -61,5 +63,7 @@ def test_it_embeds_as_an_export_does() -> None:
     assert described.audio is None
     assert described.video is not None and described.video.shape == (3, 208)
     assert described.video.dtype == np.float32
-    short = classical.embed(audio=np.zeros((2, 100), np.float32)).audio  # shorter than a window of the spectrum
+    short = classical.embed(
+        audio=np.zeros((2, 100), np.float32)
+    ).audio  # shorter than a window of the spectrum
     assert short is not None and short.shape == (2, 208) and np.isfinite(short).all()

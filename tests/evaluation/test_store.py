@@ -31,7 +31,9 @@ def test_what_is_kept_is_read_and_more_may_be_added(tmp_path: Path) -> None:
 
 
 def test_another_export_table_version_or_cut_has_another_place(tmp_path: Path) -> None:
-    def path(network: str = "a", table: TableVersion = TABLE, shape: ClipShape = SHAPE, clips: int = 2) -> str:
+    def path(
+        network: str = "a", table: TableVersion = TABLE, shape: ClipShape = SHAPE, clips: int = 2
+    ) -> str:
         return Store(str(tmp_path), {"export": network}, table, shape, clips).path
 
     others = [

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from chronav.errors import CallError
+from evaluation.config import EvaluateConfig
 from evaluation.coverage import answerable, caveats, coverage
 from evaluation.items import Segment, Video, labels_of, read_videos
 from evaluation.official import listed_in, read_official, with_official_splits
 from evaluation.seen import refuse_seen, seen_test_items
-from evaluation.config import EvaluateConfig
 from evaluation.splits import Fold, dataset_of, divide, folds_of
 from pipelines.table import open_table, read_row_group
 

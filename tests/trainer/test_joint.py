@@ -54,7 +54,7 @@ def test_exports_without_projections_open_and_say_so(kit, tmp_path: Path) -> Non
 def test_broken_projections_are_told(kit, tmp_path: Path) -> None:
     written(kit, tmp_path)
     (tmp_path / JOINT).write_bytes((tmp_path / JOINT).read_bytes()[:100])
-    with pytest.raises(CallError, match="projections of the export .* are broken"):
+    with pytest.raises(CallError, match=r"projections of the export .* are broken"):
         load_export(str(tmp_path)).joint_space()
 
 

@@ -12,6 +12,7 @@ from chronav.errors import CallError
 from evaluation.config import EvaluateConfig
 from evaluation.protocols import PROTOCOLS, protocol_named
 from evaluation.protocols.base import FoldData
+from evaluation.protocols.crossmodal import CrossModal
 from evaluation.protocols.linear import draw_stratified
 
 CONFIG = EvaluateConfig(bootstrap=100)
@@ -57,7 +58,7 @@ def test_no_test_item_takes_part_in_training() -> None:
     others = np.isin(data.owner, data.test[1:])
     spoilt[others] = rng.normal(size=(int(others.sum()), 16)) * 100
     only_first = replace(data, test=data.test[:1])
-    for name in ("linear", "retrieval"):
+    for name in ("linear", "retrieval", "audio"):
         method = PROTOCOLS[name]
         full, kept = (method.measure(data, x, CONFIG) for x in (features, spoilt))
         assert full.numbers == kept.numbers  # the C that was chosen
@@ -140,3 +141,75 @@ def test_majority_class() -> None:
     baselines = PROTOCOLS["linear"].without_features(data)
     assert baselines["majority_class"] == {"top1_video": 0.25}
     assert baselines["chance"]["top1_video"] == 0.5
+
+
+def test_no_test_item_takes_part_in_what_classical_descriptors_are_scaled_by() -> None:
+    data, rng = fold_data(), np.random.default_rng(7)
+    features = separable(data, rng) + 4 * rng.normal(size=(data.owner.size, 16)).astype(np.float32)
+    spoilt = features.copy()
+    others = np.isin(data.owner, data.test[1:])
+    spoilt[others] = rng.normal(size=(int(others.sum()), 16)) * 100
+    for name in ("retrieval", "audio"):
+        for measure in PROTOCOLS[name].classical().values():
+            full, kept = (measure(data, x, CONFIG) for x in (features, spoilt))
+            assert full.numbers == kept.numbers
+            main = PROTOCOLS[name].main
+            assert full.metrics[main].values[0] == kept.metrics[main].values[0]
+
+
+def test_top_five_where_there_are_more_than_five_classes() -> None:
+    data, rng = fold_data(), np.random.default_rng(8)
+    few = PROTOCOLS["linear"].measure(data, separable(data, rng), CONFIG)
+    assert set(few.metrics) == {"top1_video", "top1_clip"}
+    labels = np.repeat([f"class{c}" for c in range(10)], 15).astype(object)
+    many = replace(data, labels=labels, groups=np.arange(150).astype(str).astype(object))
+    number = np.repeat(np.arange(10), 15)
+    directions = rng.normal(size=(10, 16)) * 4
+    x = (directions[number[data.owner]] + 12 * rng.normal(size=(data.owner.size, 16))).astype(np.float32)
+    test = np.arange(0, 150, 3)
+    many = replace(many, test=test, train=np.setdiff1d(np.arange(150), test))
+    found = PROTOCOLS["linear"].measure(many, x, CONFIG)
+    for of in ("video", "clip"):
+        top1, top5 = (found.metrics[f"top{k}_{of}"].values for k in (1, 5))
+        assert (top5 >= top1).all() and top5.mean() > top1.mean()
+    assert PROTOCOLS["linear"].without_features(many)["chance"]["top5_clip"] == pytest.approx(0.5)
+    assert found.answers is not None
+    right = found.answers.given == found.answers.truth
+    assert right.mean() == found.metrics["top1_video"].values.mean()
+
+
+def test_an_rbf_kernel_tells_what_a_line_cannot() -> None:
+    rng = np.random.default_rng(9)
+    radius = np.tile([1.0, 3.0], 60)
+    angle = rng.uniform(0, 2 * np.pi, 120)
+    x = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).astype(np.float32)
+    labels = np.tile(["in", "out"], 60).astype(object)
+    rings = FoldData(
+        labels, np.arange(120).astype(str).astype(object), np.arange(80), np.arange(80, 120), np.arange(120)
+    )
+    line, rbf = (
+        PROTOCOLS["audio"].measure(rings, x, CONFIG.model_copy(update={"kernel": kernel}))
+        for kernel in ("linear", "rbf")
+    )
+    assert line.metrics["top1_video"].values.mean() < 0.8
+    assert rbf.metrics["top1_video"].values.mean() == 1.0
+
+
+def test_sound_and_picture_that_agree_find_one_another() -> None:
+    rng = np.random.default_rng(10)
+    data = fold_data()
+    points = rng.normal(size=(data.labels.size, 8))
+    method = CrossModal()
+    agreed = method.measure(data, (points, points + 0.01 * rng.normal(size=points.shape)), 0).metrics
+    chance = method.without_features(data)["chance"]
+    assert set(agreed) == set(chance)
+    for name in ("v2a", "a2v"):
+        assert agreed[f"{name}_own_R@1"].values.mean() == 1.0
+        assert agreed[f"{name}_R@1"].values.mean() < 0.5  # places are random, classes too
+        assert chance[f"{name}_own_R@5"] == pytest.approx(5 / data.test.size)
+        assert chance[f"{name}_R@1"] == pytest.approx(0.2)
+    strangers = method.measure(data, (points, rng.normal(size=points.shape)), 0).metrics
+    assert strangers["v2a_own_R@1"].values.mean() < 0.2
+    by_class = np.eye(CLASSES)[[int(label[-1]) for label in data.labels]]
+    told = method.measure(data, (by_class, by_class), 0).metrics
+    assert told["v2a_R@1"].values.mean() == told["a2v_R@1"].values.mean() == 1.0

@@ -1,0 +1,190 @@
+"""Features once, comparisons, any labelled data, and what is refused: whole evaluations on a tiny table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from mlflow import MlflowClient
+
+from chronav.errors import CallError
+from chronav.tracking import tracking_uri
+from evaluation import fill
+from evaluation.config import EvaluateConfig
+from evaluation.data import labelled_items, with_items
+from evaluation.items import read_videos
+from evaluation.job import evaluate
+from pipelines.table import open_table
+from trainer.config import VideoConfig
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for the tests of this file: what one has embedded the others find."""
+    return tmp_path_factory.mktemp("shared")
+
+
+def config(place: Path, **values: Any) -> EvaluateConfig:
+    about = {"clips": 2, "bootstrap": 200, "out": str(place / "out"), "cache": str(place / "cache")}
+    return EvaluateConfig(**about | values)
+
+
+def _never(*_: Any) -> None:
+    raise AssertionError("nothing is to be embedded")
+
+
+def test_every_protocol_reads_what_was_embedded_once(
+    ray_local: None, colour_table: str, tiny_export: str, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = evaluate("linear", tiny_export, colour_table, config(shared))
+    assert first["clips"] == first["clips_embedded"] == 42
+    assert set(first["baselines"]) == {"random_weights", "classical", "chance", "majority_class"}
+    assert first["metrics"]["top1_video"] == first["baselines"]["classical"]["top1_video"] == 1.0
+    monkeypatch.setattr(fill, "embed_videos", _never)
+    second = evaluate("linear", tiny_export, colour_table, config(shared))
+    assert (second["clips"], second["clips_embedded"]) == (42, 0)
+    for key in ("metrics", "baselines", "splits", "per_class", "confusion", "differences"):
+        assert second[key] == first[key]
+    assert evaluate("retrieval", tiny_export, colour_table, config(shared))["clips_embedded"] == 0
+    with pytest.raises(AssertionError, match="nothing is to be embedded"):
+        evaluate("linear", tiny_export, colour_table, config(shared, clips=1))
+
+
+def test_everything_is_in_the_mlflow_run(
+    ray_local: None, colour_table: str, tiny_export: str, shared: Path
+) -> None:
+    outcome = evaluate("linear", tiny_export, colour_table, config(shared))
+    client = MlflowClient(tracking_uri=tracking_uri())
+    run = client.get_run(outcome["mlflow_run_id"])
+    numbers = {
+        "top1_video": outcome["metrics"]["top1_video"],
+        "ucf101_1/top1_video": outcome["splits"][0]["metrics"]["top1_video"],
+        "classical/top1_video": 1.0,
+        "less_random_weights/top1_video_p": outcome["differences"]["random_weights"]["top1_video"]["p"],
+    }
+    assert {name: run.data.metrics[name] for name in numbers} == pytest.approx(numbers)
+    assert run.data.params["division"] == "official split ucf101/1"
+    names = {file.path for file in client.list_artifacts(outcome["mlflow_run_id"])}
+    tables = ("comparison", "folds", "per_class", "confusion", "answers")
+    assert names >= {f"{name}.json" for name in (*tables, "outcome")}
+    assert outcome["confusion"]["counts"] == [[3, 0, 0], [0, 3, 0], [0, 0, 3]]
+    assert [row["class"] for row in outcome["per_class"]] == ["blue", "green", "red"]
+
+
+def test_two_exports_are_compared_item_by_item(
+    ray_local: None, colour_table: str, tiny_export: str, shared: Path, kit: SimpleNamespace
+) -> None:
+    # Another architecture: it looks at other clips, by its own config.
+    rival = kit.make_export(shared / "rival", changes=("video.width=8", "video.n_frames=16"))
+    outcome = evaluate("linear", tiny_export, colour_table, config(shared), against=rival)
+    found = outcome["differences"]["against"]["top1_video"]
+    own, other = outcome["metrics"]["top1_video"], outcome["baselines"]["against"]["top1_video"]
+    assert found["value"] == pytest.approx(own - other)
+    assert 0 < found["p"] <= 1
+    assert outcome["against"] == rival
+    assert "top1_video less that of against" in outcome["summary"]
+
+
+def test_retrieval_across_modalities_and_all_that_fits(
+    ray_local: None, colour_table: str, tiny_export: str, shared: Path
+) -> None:
+    outcome = evaluate("all", tiny_export, colour_table, config(shared))
+    assert set(outcome["protocols"]) == {"retrieval", "linear", "audio", "crossmodal"}
+    assert outcome["left_out"] == {}
+    metrics = outcome["metrics"]
+    assert metrics["linear/top1_video"] == outcome["protocols"]["linear"]["metrics"]["top1_video"]
+    assert {"crossmodal/v2a_R@1", "crossmodal/a2v_R@10", "crossmodal/v2a_own_R@5"} <= set(metrics)
+    across = outcome["protocols"]["crossmodal"]
+    assert set(across["baselines"]) == {"random_weights", "chance"}
+    assert across["baselines"]["chance"]["v2a_own_R@1"] == pytest.approx(1 / 9)
+    assert {"classical", "classical_rbf"} <= set(outcome["protocols"]["audio"]["baselines"])
+
+
+def test_a_table_of_ones_own_is_divided_and_repeated_with_seeds(
+    ray_local: None, tiny_export: str, shared: Path, kit: SimpleNamespace
+) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        kit.clip_row(f"{label}{n}", dataset="mine", label=label, group=f"g{n}", **kit.media(rng, label))
+        for label in ("red", "green", "blue")
+        for n in range(4)
+    ]
+    table = kit.write_table(shared / "mine", rows)
+    outcome = evaluate("linear", tiny_export, table, config(shared, seeds=2))
+    assert outcome["division"] == "each of 4 groups left out once"
+    assert [row["name"] for row in outcome["folds"]] == [f"fold {n}" for n in (1, 2, 3, 4)] * 2
+    assert [row["seed"] for row in outcome["folds"]] == [0] * 4 + [1] * 4
+    assert {"top1_video_std", "top1_video_seed_std"} <= set(outcome["metrics"])
+    assert {"top1_video_seed_std"} <= set(outcome["baselines"]["random_weights"])
+    assert "bootstrap over groups" in outcome["protocol_text"]
+    assert sum(map(sum, outcome["confusion"]["counts"])) == 12
+
+
+def test_a_folder_a_class_is_measured_in_one_command(
+    ray_local: None, tiny_export: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    for label, hz in (("low", 300.0), ("high", 2400.0)):
+        (tmp_path / "sounds" / label).mkdir(parents=True)
+        for number in range(4):
+            t = np.arange(24_000) / 16_000
+            wave = 0.3 * np.sin(2 * np.pi * hz * t + rng.uniform(0, 6)) + 0.01 * rng.normal(size=t.size)
+            soundfile.write(tmp_path / "sounds" / label / f"{number}.wav", wave, 16_000)
+    settings = config(tmp_path, folds=2)
+    outcome = evaluate("audio", tiny_export, str(tmp_path / "sounds"), settings, "folder")
+    assert outcome["division"] == "2 folds stratified by class"
+    assert outcome["coverage"]["found"] == 8
+    assert outcome["metrics"]["top1_video"] == 1.0
+    moved = tmp_path / "sounds" / "low" / "0.wav"
+    moved.rename(tmp_path / "sounds" / "high" / "9.wav")  # its label is where it lies now
+    items = labelled_items(str(tmp_path / "sounds"), "folder", None)
+    videos, _ = read_videos(open_table(outcome["table"]))
+    known = with_items(videos, {item.uri: item for item in items})
+    assert sorted(item.label or "" for item in items) == ["high"] * 5 + ["low"] * 3
+    assert len(known) == 7  # what lies elsewhere now is another file, yet to be ingested
+
+
+def test_where_one_class_has_both_sides_there_is_no_accuracy(
+    colour_table: str, tiny_export: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = {"train": ["red_g00", "green_g00"], "test": ["red_g04", "blue_g04", "red_g05"]}
+    for side, names in lists.items():
+        lines = [f"{name.split('_')[0]}/v_{name}.avi 1\n" for name in names]
+        (tmp_path / f"{side}list01.txt").write_text("".join(lines))
+    monkeypatch.setattr(fill, "embed_videos", _never)
+    outcome = evaluate("linear", tiny_export, colour_table, config(tmp_path), None, str(tmp_path))
+    assert (outcome["metrics"], outcome["baselines"], outcome["splits"]) == ({}, {}, [])
+    assert outcome["coverage"] | {"listed": 5, "found": 5, "answerable": 2} == outcome["coverage"]
+    assert "No accuracy on ucf101/1: one class has items on both sides" in outcome["summary"]
+
+
+def test_wrong_exports_and_labels_are_refused(
+    colour_table: str, tiny_export: str, tmp_path: Path, kit: SimpleNamespace
+) -> None:
+    def refused(code: str, *args: Any, **more: Any) -> str:
+        with pytest.raises(CallError) as caught:
+            evaluate(*args, **more)
+        assert caught.value.code == code
+        return str(caught.value)
+
+    settings = config(tmp_path)
+    other = kit.make_export(
+        tmp_path / "other", video=VideoConfig(encoder="r2plus1d_small", width=8, stages=3)
+    )
+    assert "is broken" in refused("bad_export", "linear", other, colour_table, settings)
+    refused("missing_export", "linear", tiny_export, colour_table, settings, against=str(tmp_path / "none"))
+    (tmp_path / "trainlist01.txt").write_text("red/v_red_g00.avi 1\ngreen/v_green_g00.avi 2\n")
+    (tmp_path / "testlist01.txt").write_text("red/v_red_g04.avi\ngreen/v_green_g04.avi\n")
+    (tmp_path / "classInd.txt").write_text("1 red\n2 green\n")
+    text = refused("unknown_label", "linear", tiny_export, colour_table, settings, None, str(tmp_path))
+    assert "label 'blue' is not in the class list of ucf101 (classInd.txt, 2 classes)" in text
+    lone = Path(kit.make_export(tmp_path / "lone"))
+    (lone / "joint.safetensors").unlink()
+    refused("unfit_export", "crossmodal", str(lone), colour_table, settings)
+    refused("missing_weights", "linear", tiny_export, colour_table, config(tmp_path, supervised="none.pth"))
+    refused("bad_value", "audio", tiny_export, colour_table, config(tmp_path, window_s=0.001))
+    assert not (tmp_path / "cache").exists()
