@@ -23,6 +23,8 @@ from chronav.cluster import connected
 from chronav.config import build
 from chronav.demo import TABLE
 from chronav.progress import say
+from evaluation.ablate.config import FULL
+from evaluation.ablate.variants import switched
 from evaluation.aggregate import fold_metrics
 from evaluation.config import EvaluateConfig
 from evaluation.describe import Measurement
@@ -41,7 +43,6 @@ from trainer.config import PretrainConfig
 from trainer.export import Export
 from trainer.job import pretrain
 
-FULL = "full"
 RECIPE = "world"
 VIDEOS_PER_CLASS, GROUPS_PER_CLASS, CLIPS = 72, 18, 10
 # Protocol, its metric, and what the table calls it.
@@ -147,8 +148,8 @@ def is_current(result: dict[str, Any], seed: int, switch: str) -> bool:
 
 def config_of(seed: int, switch: str) -> PretrainConfig:
     """The config of a run."""
-    name = RECIPE if switch == FULL else f"{RECIPE}+{switch}"
-    return build(PretrainConfig, defaults=recipes.get(name) | {"seed": seed})
+    full = build(PretrainConfig, defaults=recipes.get(RECIPE) | {"seed": seed})
+    return full if switch == FULL else switched(full, switch)
 
 
 def result_of(folder: Path, seed: int, switch: str) -> dict[str, Any] | None:

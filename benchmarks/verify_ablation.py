@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from benchmarks.ablation_run import CLIPS, FULL, PROBES, RECIPE, VIDEOS_PER_CLASS, config_of, result_of
 from chronav import __version__
 from chronav.progress import say
+from evaluation.ablate.differences import over_seeds
+from evaluation.ablate.variants import untrained
 from trainer.config import HEADS
 from trainer.switches import SWITCHES
 
@@ -45,11 +46,10 @@ def mean_and_spread(values: Sequence[float]) -> str:
 
 def difference(full: Sequence[float], without: Sequence[float]) -> tuple[float, float, float]:
     """Mean of the paired differences (without - full) and its 95 % interval by Student's t over the seeds."""
-    d = np.asarray(without) - np.asarray(full)
-    if len(d) < 2:
-        return float(d.mean()), -np.inf, np.inf
-    reach = float(stats.t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)))
-    return float(d.mean()), float(d.mean()) - reach, float(d.mean()) + reach
+    found = over_seeds(full, without)
+    if found.low is None or found.high is None:
+        return found.value, -np.inf, np.inf
+    return found.value, found.low, found.high
 
 
 def absolute_rows(results: dict[str, list[Result]], columns: Sequence[str]) -> list[str]:
@@ -62,8 +62,7 @@ def absolute_rows(results: dict[str, list[Result]], columns: Sequence[str]) -> l
 
 def trains(switch: str, column: str) -> bool:
     """Whether a run with the switch trains the head `column`; figures of features are always of interest."""
-    loss = config_of(0, switch).loss
-    return column not in HEADS or loss.lambda_t * getattr(loss, column) > 0
+    return column not in untrained(config_of(0, switch))
 
 
 def difference_rows(results: dict[str, list[Result]], columns: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -209,6 +209,42 @@ def compare(
 
 
 @app.command()
+def ablate(
+    overrides: Overrides = None,
+    table: Annotated[
+        list[str],
+        typer.Option(help="a clip table to learn from; repeat for several, each T or each T=WEIGHT"),
+    ] = ...,  # type: ignore[assignment]
+    data: Annotated[
+        str, typer.Option(help="what runs are measured on: a clip table, or media in a known layout")
+    ] = ...,  # type: ignore[assignment]
+    grid: Annotated[
+        str, typer.Option(help="paper, or a YAML file: switches, changes, seeds, protocols")
+    ] = ...,  # type: ignore[assignment]
+    out: Annotated[str, typer.Option(help="folder of the study; called again, it goes on")] = "runs/ablate",
+    recipe: Annotated[str, typer.Option(help="the full method's recipe, as for pretrain")] = "small",
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="keep a split out of pre-training: ucf101/1=test")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="layout of the media, as for evaluate")] = None,
+    annotations: Annotations = None,
+    split: Annotated[str | None, typer.Option(parser=_split, metavar="SPLIT", help="as for evaluate")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train without one piece after another, measure all, and show the differences to the full method."""
+
+    def job() -> Outcome:
+        settings = load("evaluation.ablate.config").open_config(recipe, config, overrides or ())
+        asked = load("evaluation.ablate.preflight").Asked(
+            table, data, exclude or (), dataset, annotations, split
+        )
+        return load("evaluation.ablate.job").ablate(asked, grid, out, settings, recipe)
+
+    _finish(job, summaries.ablate, as_json)
+
+
+@app.command()
 def embed(
     source: Annotated[str, typer.Argument(help="a clip table, or media: a folder, glob, or file of uris")],
     overrides: Overrides = None,

@@ -74,6 +74,11 @@ def compare(o: Mapping[str, Any]) -> str:
     return o["summary"]
 
 
+def ablate(o: Mapping[str, Any]) -> str:
+    """What the command itself wrote."""
+    return o["summary"]
+
+
 def embed(o: Mapping[str, Any]) -> str:
     """How many rows of how many numbers, and where."""
     return f"{o['rows']} rows of {o['dim']} features ({o['videos']} videos, by {o['level']}): {o['path']}"

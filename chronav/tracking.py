@@ -19,6 +19,7 @@ EXPERIMENTS = {
     "ingest": "chronav/ingest",
     "pretrain": "chronav/pretrain",
     "evaluate": "chronav/evaluate",
+    "ablate": "chronav/ablate",
     "gpu": "chronav/gpu",
 }
 REGISTERED_MODEL = "chronav"

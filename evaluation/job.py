@@ -23,12 +23,12 @@ from evaluation.pages.exhibits import gather
 from evaluation.protocols import ON_FROZEN_FEATURES, protocol_named
 from evaluation.protocols.base import PRETRAINED, Found
 from evaluation.publish import publish
-from evaluation.results import answer_table, ranking_table, results
+from evaluation.results import answer_table, item_table, ranking_table, results
 from evaluation.subject import prepare
 from pipelines.table import open_table
 
 ALL = "all"
-_NOT_FOR_THIS = ("unfit_export", "nothing_to_measure", "too_few_classes")
+NOT_FOR_THIS = ("unfit_export", "nothing_to_measure", "too_few_classes")
 """Why a protocol may be left out of `all`."""
 
 
@@ -41,11 +41,13 @@ def evaluate(
     annotations: str | None = None,
     split: str | int | None = None,
     against: str | None = None,
+    with_items: bool = False,
 ) -> Outcome:
     """Measure an export by `protocol`, beside the same network with random weights and other baselines.
 
     `data`: a clip table, or media laid out as `dataset`. `split`: see `splits.divide`. `against`: another export,
-    measured on the same items and compared item by item. Raises `CallError` for a wrong call, among them: test items
+    measured on the same items and compared item by item. `with_items`: `items`, the main metric by test item,
+    is part of the outcome. Raises `CallError` for a wrong call, among them: test items
     that were seen in pre-training, a table at another frame or sample rate.
     """
     if protocol == ALL:
@@ -74,6 +76,8 @@ def evaluate(
         run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
     run.finish()
+    if with_items:
+        outcome["items"] = item_table(task.method.main, subject, found.get(PRETRAINED, []))
     return outcome
 
 
@@ -98,7 +102,7 @@ def _evaluate_all(
             try:
                 outcomes[name] = evaluate(name, export, data, config, dataset, annotations, split, against)
             except CallError as error:
-                if error.code not in _NOT_FOR_THIS:
+                if error.code not in NOT_FOR_THIS:
                     raise
                 left_out[name] = error
                 say(f"{name} is left out: {error}")

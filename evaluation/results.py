@@ -158,6 +158,20 @@ def answer_table(subject: Subject, found: Found) -> dict[str, list]:
     return columns if names else {}
 
 
+def item_table(name: str, subject: Subject, measured: Sequence[Measured]) -> dict[str, list]:
+    """A metric of the export by test video, as columns: `fold`, `video_id`, its `unit` (group), `value`."""
+    columns: dict[str, list] = {"fold": [], "video_id": [], "unit": [], "value": []}
+    units = groups_of(subject.videos)
+    for fold, one in zip(subject.folds, measured, strict=True):
+        values = one.metrics[name]
+        for video in np.unique(values.videos):
+            columns["fold"].append(f"{fold.name}, seed {fold.seed}")
+            columns["video_id"].append(subject.videos[video].video_id)
+            columns["unit"].append(str(units[video]))
+            columns["value"].append(float(values.values[values.videos == video].mean()))
+    return columns
+
+
 def ranking_table(subject: Subject, measured: Sequence[Measured], shown: int = 10) -> dict[str, list]:
     """For each query the nearest of the gallery, as columns; empty for protocols that rank nothing."""
     columns: dict[str, list] = {"fold": [], "query": [], "rank": [], "video_id": [], "correct": []}

@@ -66,7 +66,7 @@ def pretrain(
                 config,
                 data,
                 out,
-                _export_config(data, config, recipe, exclude, run.run_id),
+                export_config(data, config, recipe, exclude, run.run_id),
                 start,
                 _data_id(data, exclude),
                 run.uri,
@@ -168,9 +168,10 @@ def _start_run(
     return run
 
 
-def _export_config(
+def export_config(
     data: TrainingData, config: PretrainConfig, recipe: str, exclude: Sequence[str], run_id: str
 ) -> ExportConfig:
+    """What the export of a run says of itself."""
     return ExportConfig(
         video=config.video,
         audio=config.audio,

@@ -1,0 +1,1 @@
+"""What each piece of the method is worth: one run a switch and seed, and the differences to the full method."""
