@@ -65,12 +65,17 @@ def _texts(outcome: Outcome, exhibits: Exhibits) -> dict[str, str]:
 
 
 def score_tags(outcome: Mapping[str, Any]) -> dict[str, str]:
-    """What is written to the registered model: a value with its interval, and what of the data it is of."""
+    """What is written to the registered model: a value with its interval, and what of the data it is of.
+
+    Named by protocol, data set and division: a score by other folds does not take the place of an official one.
+    """
     cover = outcome["coverage"]
-    data = f"{outcome['division']}, {cover['answerable']} test items"
+    data = f"{cover['answerable']} test items"
     if cover["missing"]:
         data += f", only {cover['found']} of {cover['listed']} listed items found"
-    task = f"score {outcome['protocol']} {outcome['dataset']}"
+    if outcome["seen_in_pretraining"]:
+        data += f", {outcome['seen_in_pretraining']} of them seen in pre-training"
+    task = f"score {outcome['protocol']} {outcome['dataset']}: {outcome['division']}:"
     return {
         f"{task} {name}": f"{_exact(cell(outcome['metrics'], name))} ({data})"
         for name in metric_names(outcome)

@@ -101,6 +101,8 @@ def test_retrieval_across_modalities_and_all_that_fits(
     across = outcome["protocols"]["crossmodal"]
     assert set(across["baselines"]) == {"random_weights", "chance"}
     assert across["baselines"]["chance"]["v2a_own_R@1"] == pytest.approx(1 / 9)
+    assert len(across["neighbours"]) == 8
+    assert "whose sounds answer" in Path(across["report"]).read_text()
     assert {"classical", "classical_rbf"} <= set(outcome["protocols"]["audio"]["baselines"])
 
 

@@ -25,12 +25,21 @@ def test_the_difference_is_paired_by_item_in_whatever_order() -> None:
     assert isinstance(found, Paired)
     gained = [b - a for a, b in zip(first, second, strict=True)]
     expected = bootstrap_interval(gained, range(6), 2000, 0)
-    assert (found.value, found.low, found.high) == (expected.value, expected.low, expected.high)
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (expected.value, expected.low, expected.high)
+    )
     assert found.value == pytest.approx(2 / 6)
     assert found.p == sign_flip_p(gained, range(6), 0)
     assert found.items == 6
     turned = {name: values[::-1] for name, values in answers(second).items()}
     assert compare_answers(answers(first), turned) == found
+
+
+def test_every_fold_weighs_alike() -> None:
+    folds = ["small"] + ["large"] * 3
+    found = compare_answers(answers([0, 0, 0, 0], fold=folds), answers([1, 0, 0, 0], fold=folds))
+    assert isinstance(found, Paired)
+    assert found.value == pytest.approx((1 + 0) / 2)
 
 
 def test_a_group_is_one_draw() -> None:

@@ -45,11 +45,15 @@ def test_the_run_holds_page_outcome_tables_and_a_description(tmp_path: Path, mad
 
 
 def test_scores_say_what_they_are_of(made: Made) -> None:
+    task = "score linear ucf101: official split ucf101/1: "
     scores = score_tags(made())
-    assert scores["score linear ucf101 top1_video"] == (
-        "0.725 [0.601, 0.831] (official split ucf101/1, 40 test items, only 90 of 100 listed items found)"
+    assert scores[f"{task}top1_video"] == (
+        "0.725 [0.601, 0.831] (40 test items, only 90 of 100 listed items found)"
     )
-    assert set(scores) == {"score linear ucf101 top1_video", "score linear ucf101 top1_clip"}
+    assert set(scores) == {f"{task}top1_video", f"{task}top1_clip"}
+    other = score_tags(made(division="5 stratified folds", seen_in_pretraining=30))
+    assert not set(other) & set(scores), "other folds are another score"
+    assert all("30 of them seen in pre-training" in text for text in other.values())
 
 
 def test_nothing_measured_registers_nothing(tmp_path: Path, made: Made) -> None:

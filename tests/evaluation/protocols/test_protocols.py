@@ -211,5 +211,7 @@ def test_sound_and_picture_that_agree_find_one_another() -> None:
     strangers = method.measure(data, (points, rng.normal(size=points.shape)), 0).metrics
     assert strangers["v2a_own_R@1"].values.mean() < 0.2
     by_class = np.eye(CLASSES)[[int(label[-1]) for label in data.labels]]
-    told = method.measure(data, (by_class, by_class), 0).metrics
-    assert told["v2a_R@1"].values.mean() == told["a2v_R@1"].values.mean() == 1.0
+    told = method.measure(data, (by_class, by_class), 0)
+    assert told.metrics["v2a_R@1"].values.mean() == told.metrics["a2v_R@1"].values.mean() == 1.0
+    assert told.ranking is not None
+    assert (data.labels[data.train[told.ranking[:, 0]]] == data.labels[data.test]).all()
