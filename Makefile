@@ -10,7 +10,7 @@ DEVICE ?= cuda
 ASKED := $(filter command environment,$(firstword $(origin PYTHON)))
 CHECK_PYTHON = $(if $(ASKED),$(PYTHON),$(BIN)/python)
 
-.PHONY: setup demo test lint bench verify verify-learning verify-ablation verify-resume verify-leaks verify-alignment gpu-pack gpu-check ui clean
+.PHONY: setup demo test lint bench verify verify-learning verify-ablation verify-resume verify-leaks verify-alignment verify-fuzz verify-faults verify-incremental verify-soak gpu-pack gpu-check ui clean
 
 setup: $(STAMP)
 
@@ -34,8 +34,9 @@ bench: setup
 	$(BIN)/python -m benchmarks.world
 	$(BIN)/python -m benchmarks.train_input --page
 	$(BIN)/python -m benchmarks.train_step --page
+	$(BIN)/python -m benchmarks.ingest --page
 
-verify: verify-learning verify-ablation verify-resume verify-leaks verify-alignment
+verify: verify-learning verify-ablation verify-resume verify-leaks verify-alignment verify-fuzz verify-faults verify-incremental verify-soak
 
 verify-learning: setup
 	$(BIN)/python -m benchmarks.verify_learning
@@ -51,6 +52,18 @@ verify-leaks: setup
 
 verify-alignment: setup
 	$(BIN)/python -m benchmarks.alignment
+
+verify-fuzz: setup
+	$(BIN)/python -m benchmarks.fuzz
+
+verify-faults: setup
+	$(BIN)/python -m benchmarks.verify_faults
+
+verify-incremental: setup
+	$(BIN)/python -m benchmarks.verify_incremental
+
+verify-soak: setup
+	$(BIN)/python -m benchmarks.verify_soak
 
 gpu-pack: setup
 	$(BIN)/python -m benchmarks.gpu.pack --out $(BUNDLE)

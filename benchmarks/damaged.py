@@ -30,6 +30,9 @@ FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
     "MP4, H.265, AAC": (
         "mp4", ("-c:v", "libx265", "-g", "25", "-x265-params", "log-level=none", "-c:a", "aac"),
     ),
+    "MP4, H.265 with picture hashes, AAC": (
+        "mp4", ("-c:v", "libx265", "-g", "25", "-x265-params", "log-level=none:hash=1", "-c:a", "aac"),
+    ),
     "WebM, VP9, Opus": ("webm", ("-c:v", "libvpx-vp9", "-cpu-used", "8", "-g", "25", "-c:a", "libopus")),
 }  # fmt: skip
 _CELLS = 8  # a side: the picture is compared by the means of so many cells

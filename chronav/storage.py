@@ -1,6 +1,7 @@
 """Paths that may be local or a URL (`s3://`, `gs://`, `file://`), through fsspec and pyarrow.fs.
 
-Both are loaded when a path is first used: the networks and their config work on a machine that has neither.
+Where a remote store is at fault, every function raises `OSError`. Both libraries are loaded when a path is first
+used: the networks and their config work on a machine that has neither.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import math
 import os
 import re
 from collections import Counter
@@ -15,13 +17,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from chronav import remote
+from chronav.errors import CallError
 
 if TYPE_CHECKING:
-    import fsspec
     import pyarrow.fs
 
 _REQUESTS = 32  # to a remote store at a time, each waiting for its answer
+_BLOCK = 8 * 2**20  # bytes that a download holds at a time
 _LIST_FROM = 100  # files wanted of a remote folder, from which on it is listed as a whole
 
 
@@ -50,7 +55,12 @@ def join(path: str, *parts: str) -> str:
 
 
 def sha256(path: str) -> str:
-    """The hash of a local file's content, in hexadecimal."""
+    """The hash of a file's content, in hexadecimal. Raises `OSError` when it cannot be read to its end."""
+    if is_url(path):
+        digest = hashlib.sha256()
+        for data in _pieces(path):
+            digest.update(data)
+        return digest.hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -60,22 +70,35 @@ def parent(path: str) -> str:
     return path.rstrip("/").rpartition("/")[0] if is_url(path) else os.path.dirname(absolute(path))
 
 
-def _fs(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
+def _fs(path: str) -> tuple[Any, str]:
+    """The fsspec file system for `path`, and the path within it."""
+    if is_url(path):
+        store = remote.FileSystem(path)
+        return store, store.inner
     import fsspec
 
-    if not is_url(path):
-        return fsspec.core.url_to_fs(absolute(path))
-    # Listings are cached in the process by default: what another process or pyarrow wrote would be missed.
-    return fsspec.core.url_to_fs(path, use_listings_cache=False)
+    return fsspec.core.url_to_fs(absolute(path))
 
 
 def arrow_fs(path: str) -> tuple[pyarrow.fs.FileSystem, str]:
     """The pyarrow file system for `path`, and the path within it."""
+    if is_url(path):
+        return remote.arrow_fs(path)
     import pyarrow.fs
 
-    if is_url(path):
-        return pyarrow.fs.FileSystem.from_uri(path)
     return pyarrow.fs.LocalFileSystem(), absolute(path)
+
+
+def delta_place(path: str) -> tuple[str, dict[str, str] | None]:
+    """What deltalake is to be called with for the table at `path`: where it is, and the storage options.
+
+    Raises `CallError` for a URL with `%`, which deltalake takes apart in two ways within one table.
+    """
+    if is_url(path):
+        if "%" in path:
+            raise CallError(f"a table cannot be at a URL with '%': '{path}'", code="bad_path", path=path)
+        return remote.delta_url(absolute(path)), remote.delta_options(path)
+    return absolute(path), None
 
 
 def exists(path: str) -> bool:
@@ -106,6 +129,26 @@ def read_bytes(path: str) -> bytes:
     """The content of a file."""
     fs, inner = _fs(path)
     return fs.cat_file(inner)
+
+
+def download(url: str, path: str) -> str:
+    """Copy a remote file to the local `path`, a few megabytes at a time; the hash of its content, in hexadecimal.
+
+    Raises `OSError` when it is not there, cannot be read to its end, or is replaced meanwhile.
+    """
+    digest = hashlib.sha256()
+    with open(path, "wb") as file:
+        for data in _pieces(url):
+            digest.update(data)
+            file.write(data)
+    return digest.hexdigest()
+
+
+def _pieces(url: str) -> Iterator[bytes]:
+    fs, inner = _fs(url)
+    with remote.plain_errors(), fs.open(inner, "rb", block_size=_BLOCK, cache_type="none") as source:
+        while data := source.read(_BLOCK):
+            yield data
 
 
 def write_bytes(path: str, data: bytes) -> None:
@@ -139,6 +182,11 @@ def create_bytes(path: str, data: bytes) -> bool:
                 file.write(data)
     except FileExistsError:
         return False
+    except OSError:
+        # Servers differ in how they refuse; of two writes at once S3 may refuse both.
+        if is_url(path) and fs.exists(inner):
+            return False
+        raise
     return True
 
 
@@ -211,7 +259,7 @@ def _list_folder(folder: str) -> dict[str, StoredFile]:
         found = fs.ls(inner, detail=True)
     except FileNotFoundError:
         return {}
-    files = [info for info in found if info["type"] == "file"]
+    files = [info for info in found if info["type"] == "file" and not _is_marker(info["name"])]
     urls = [join(folder, info["name"].rpartition("/")[2]) for info in files]
     return {url: _stored(url, info) for url, info in zip(urls, files, strict=True)}
 
@@ -220,8 +268,14 @@ def _visible(found: Mapping[str, dict], root: str, path: str) -> Iterator[Stored
     """What was found below `root` for the local path or URL `path`: sorted, without what is hidden."""
     prefix, protocol = root.rstrip("/") + "/", _protocol(path)
     for name in sorted(found):
-        if not any(part.startswith(".") for part in name.removeprefix(prefix).split("/")):
+        hidden = any(part.startswith(".") for part in name.removeprefix(prefix).split("/"))
+        if not hidden and not _is_marker(name):
             yield _stored(protocol + name, found[name])
+
+
+def _is_marker(name: str) -> bool:
+    """Whether an object only stands for a folder, as consoles make them."""
+    return name.endswith("/")
 
 
 def _protocol(path: str) -> str:
@@ -241,5 +295,7 @@ def _modified(info: dict) -> float:
     for key in ("mtime", "LastModified", "updated", "last_modified"):
         value = info.get(key)
         if value is not None:
-            return float(value.timestamp()) if hasattr(value, "timestamp") else float(value)
+            seconds = float(value.timestamp()) if hasattr(value, "timestamp") else float(value)
+            # Of S3 servers some list fractions of a second that they do not tell of one file.
+            return float(math.floor(seconds)) if key == "LastModified" else seconds
     return 0.0

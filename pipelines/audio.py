@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,13 @@ import av
 import numpy as np
 import soundfile
 
+from pipelines.packets import TimeLine
 from pipelines.result import one_line
 from pipelines.segments import Segment
 
 _GAP_S = 0.03  # time stamps that jump by less than this are rounding and clock drift
+_FAR_S = 600.0  # a longer silence between sounds is taken for a fault
+_RESAMPLED = 16_384  # samples that the resampler gives at a time: each time costs a trip through Python
 SILENCE_DB = -120.0
 
 
@@ -51,11 +55,19 @@ class AlignedSound:
 
 
 class SoundReader:
-    """Takes an audio stream's packets one by one; places what they decode to by presentation time."""
+    """Takes an audio stream's packets one by one; places what they decode to by presentation time.
 
-    def __init__(self, sample_rate: int) -> None:
+    `logged`: the growing list of what FFmpeg's libraries complain of, a text at the end of each; `decoder`: the name
+    of the one whose complaints are about this stream.
+    """
+
+    def __init__(self, sample_rate: int, logged: Sequence[Any] = (), decoder: str = "") -> None:
         self.sample_rate = sample_rate
         self.error: str | None = None
+        self._logged, self._decoder = logged, decoder
+        self._hole = False
+        self._line = TimeLine()
+        self._over = False
         self._runs: list[tuple[float, list[np.ndarray]]] = []
         self._resampler: Any = None
         self._next_s = 0.0
@@ -66,12 +78,31 @@ class SoundReader:
         return not self._runs
 
     def read(self, packet: Any) -> None:
-        """Decode a packet; one that cannot be decoded is left out and named in `error`."""
+        """Decode a packet; one that is damaged is left out, and `error` says what the first one's fault is.
+
+        So are those after a turn of the time stamps, which would lie over what was there before.
+        """
+        if self._over or (packet.size and self._line.turns_back(packet)):
+            self._over = True
+            self.blame("the time stamps turn back")
+            return
+        before = len(self._logged)
         try:
-            for frame in packet.decode():
-                self._add(frame)
+            frames = packet.decode()
         except av.FFmpegError as error:
-            self.error = f"sound: {one_line(error)}"
+            self.blame(one_line(error))
+            return
+        said = [text.strip() for _, source, text in self._logged[before:] if source == self._decoder]
+        if said or packet.is_corrupt:
+            self.blame(said[0] if said else "a packet breaks off")
+            return
+        for frame in frames:
+            self._add(frame)
+
+    def blame(self, what: str) -> None:
+        """Note what is wrong; the first thing counts."""
+        self.error = self.error or f"sound: {what}"
+        self._hole = True  # what comes next is placed by its own time, however short the hole
 
     def finish(self) -> Sound | None:
         """All that was decoded, or None when that is nothing."""
@@ -79,6 +110,7 @@ class SoundReader:
         runs = [(start, np.concatenate(parts)) for start, parts in self._runs if parts]
         if not runs:
             return None
+        runs = self._together(runs)
         origin = min(start for start, _ in runs)
         end = max(round((start - origin) * self.sample_rate) + len(part) for start, part in runs)
         samples = np.zeros(end, np.float32)
@@ -87,14 +119,27 @@ class SoundReader:
             samples[first : first + len(part)] = part
         return Sound(samples, origin, self.sample_rate)
 
+    def _together(self, runs: list[tuple[float, np.ndarray]]) -> list[tuple[float, np.ndarray]]:
+        """The runs without those that absurd time stamps put far away: the largest group of what lies together."""
+        groups: list[list[tuple[float, np.ndarray]]] = []
+        end_s = float("-inf")
+        for start, part in sorted(runs, key=lambda run: run[0]):
+            if start > end_s + _FAR_S:
+                groups.append([])
+            groups[-1].append((start, part))
+            end_s = max(end_s, start + len(part) / self.sample_rate)
+        if len(groups) > 1:
+            self.blame("the time stamps jump")
+        return max(groups, key=lambda group: sum(len(part) for _, part in group))
+
     def _add(self, frame: Any) -> None:
         time = self._next_s if frame.pts is None else float(frame.pts * frame.time_base)
-        if not self._runs or abs(time - self._next_s) > _GAP_S:
+        if not self._runs or self._hole or abs(time - self._next_s) > _GAP_S:
             self._end_run()
             self._runs.append((time, []))
-            self._next_s = time
+            self._next_s, self._hole = time, False
         if self._resampler is None:
-            self._resampler = av.AudioResampler(format="flt", layout="mono", rate=self.sample_rate)
+            self._resampler = av.AudioResampler("flt", "mono", self.sample_rate, frame_size=_RESAMPLED)
         self._next_s += frame.samples / frame.sample_rate
         frame.pts = None  # the run has its time already; the resampler must not fill gaps itself
         self._keep(self._resampler.resample(frame))

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 
+# FFmpeg's own decoders of these show whatever damaged packets come to; these of its libraries notice.
+STRICT_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _NAL_CODECS = frozenset({"h264", "hevc"})
 _DENSE_CODECS = frozenset({"mpeg4", "msmpeg4v2", "msmpeg4v3", "vp8", "vp9"})
 _HOLE = bytes(64)  # so many zeros on end do not come about by chance
 _FORBIDDEN = re.compile(rb"\0\0[\0-\2]")  # within a NAL unit: H.264 7.4.1, H.265 7.4.2
 _VOP = b"\0\0\1\xb6"
+_PICTURE_HASH = b"\x50\x01\x84"  # a NAL unit of H.265 with the hash of its picture begins so: D.2.19
 
 
 def nal_prefix(codec: str, extradata: bytes | None) -> int:
@@ -46,6 +49,11 @@ def _nal_fault(data: bytes, prefix: int) -> str | None:
             return "a hole in a packet"
         at = end
     return "a packet breaks off" if at < size and any(data[at:]) else None
+
+
+def has_hash(data: bytes, codec: str) -> bool:
+    """Whether a packet carries a hash of its decoded picture, which few encoders write; by chance once in 16 MB."""
+    return codec == "hevc" and _PICTURE_HASH in data
 
 
 def is_key(data: bytes, codec: str) -> bool:

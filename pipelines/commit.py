@@ -10,7 +10,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from chronav import storage
+from chronav import remote, storage
 from chronav.errors import CallError
 from pipelines import ledger as ledgers
 from pipelines import transaction
@@ -30,6 +30,7 @@ def check_table(table: str, config: IngestConfig, rebuild: bool = False) -> None
 
     Another config is one with other content keys; a `rebuild` may have one.
     """
+    remote.check(table)
     for path in (table, ledger_path(table)):
         if storage.is_file(path):
             raise CallError(f"'{path}' is a file, no clip table", code="bad_table", path=path)
@@ -72,10 +73,15 @@ class ClipTable:
     def _open(path: str, schema: pa.Schema, configuration: dict[str, str]) -> DeltaTable:
         if table_exists(path):
             return open_table(path)
+        where, options = storage.delta_place(path)
         try:
             storage.make_dirs(path)
             return DeltaTable.create(
-                path, schema, configuration=configuration or None, raise_if_key_not_exists=False
+                where,
+                schema,
+                configuration=configuration or None,
+                storage_options=options,
+                raise_if_key_not_exists=False,
             )
         except (OSError, DeltaError) as error:
             message = f"cannot make table '{path}': {one_line(error)}"

@@ -12,7 +12,8 @@ from typing import Any
 import av
 import av.logging
 
-_LIBAV = re.compile(r"^\[(?!sws|Parsed_)[\w,]+ @ 0x[0-9a-f]+\] (.+)")
+_LIBAV = re.compile(r"^\[(?!sws|Parsed_|in @)[\w,]+ @ 0x[0-9a-f]+\] (.+)")  # without scalers and filters
+_HARMLESS = ("Video uses a non-standard and wasteful way to store B-frames",)
 
 
 class Suspicious(Exception):
@@ -37,7 +38,8 @@ def printed() -> Iterator[list[str]]:
             os.close(before)
             file.seek(0)
             text = file.read().decode(errors="replace")
-            lines += [found[1] for line in text.splitlines() if (found := _LIBAV.match(line))]
+            said = [found[1] for line in text.splitlines() if (found := _LIBAV.match(line))]
+            lines += [line for line in said if not line.startswith(_HARMLESS)]
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from chronav.config import Config
+
+NEAR_BITS = 8.0  # re-coding changes 1 to 4, other videos of the same scene differ by more
 
 CONTENT_KEYS = (
     "fps",
@@ -21,6 +23,8 @@ CONTENT_KEYS = (
     "min_file_s",
     "silent_db",
     "still_motion",
+    "duplicates",
+    "near_duplicate_bits",
 )
 
 
@@ -47,6 +51,15 @@ class IngestConfig(Config):
     )
     still_motion: float | None = Field(
         None, gt=0, le=1, description="reject files with less motion than this throughout, grey levels 0 to 1"
+    )
+    duplicates: Literal["reject", "keep"] = Field(
+        "reject", description="what becomes of files whose content, byte for byte, is that of another one"
+    )
+    near_duplicate_bits: float | None = Field(
+        NEAR_BITS,
+        ge=0,
+        le=32,
+        description="mark videos that look like an earlier one: bits of 64 by which pictures may differ, on average",
     )
     files_per_task: int = Field(8, ge=1, description="source files that one task decodes, at most")
     files_per_commit: int = Field(64, ge=1, description="source files after which the table is committed")

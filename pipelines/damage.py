@@ -8,7 +8,7 @@ from pipelines.frames import due, usual_interval
 from pipelines.packets import stamp
 from pipelines.pyav_frames import decode_all
 from pipelines.segments import Span, within
-from pipelines.streams import VideoStream
+from pipelines.video import VideoStream
 
 _SAME_S = 1e-6
 
@@ -46,6 +46,8 @@ def _damaged_times(path: str, shift_s: float) -> tuple[list[float], np.ndarray, 
             hole = hole or wrong is not None
             continue
         time += shift_s
+        if not packet.is_keyframe and latest_s == float("-inf"):
+            broken = True  # nothing is right before the first key frame
         if hole:
             broken = True
             damaged.append(

@@ -6,19 +6,21 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from chronav import storage
 from pipelines.audio import align, encode_flac, rms_db
 from pipelines.config import IngestConfig
 from pipelines.filters import require_content, require_streams
+from pipelines.isolate import scratch_prefix
 from pipelines.near_duplicates import Signature
 from pipelines.result import BadMedia, FileResult, one_line
 from pipelines.schema import SCHEMA_VERSION, Reason, Status
 from pipelines.segments import Segment
 from pipelines.sight import see
 from pipelines.sources.base import SourceItem, file_name
+from pipelines.sources.names import real_path
 from pipelines.streams import Media, read_media
 
 Row = dict[str, Any]
@@ -32,8 +34,7 @@ def decode_file(item: SourceItem, config: IngestConfig, known_sha256: str | None
     begun = time.monotonic()
     digest = None
     try:
-        with _local_copy(item.uri) as path:
-            digest = storage.sha256(path)
+        with _local_file(item.uri) as (path, digest):
             if digest == known_sha256:
                 return FileResult(Status.OK, digest, unchanged=True)
             result = _decode(path, item, config)
@@ -52,8 +53,12 @@ def decode_file(item: SourceItem, config: IngestConfig, known_sha256: str | None
 
 def _decode(path: str, item: SourceItem, config: IngestConfig) -> FileResult:
     media = read_media(path, config.sample_rate)
+    if media.sound is None and media.sound_error is not None and config.require_audio:
+        raise BadMedia(Status.REJECTED, Reason.CORRUPT_SOUND, media.sound_error)
     require_streams(media.video is not None, media.sound is not None, config)
     sight = see(path, media, config)
+    if media.sound_error is not None:
+        media.warnings[Reason.CORRUPT_SOUND] = media.sound_error
     if media.warnings and not config.keep_partial:
         reason, message = next(iter(media.warnings.items()))
         raise BadMedia(Status.REJECTED, reason, message)
@@ -63,12 +68,11 @@ def _decode(path: str, item: SourceItem, config: IngestConfig) -> FileResult:
         for segment, columns in zip(sight.segments, sight.columns, strict=True)
     ]
     require_content(rows, config)
-    notes = [*media.warnings.values()] + ([media.sound_error] if media.sound_error else [])
     signature = Signature.of(sum(segment.duration_s for segment in sight.segments), sight.hashes)
     return FileResult(
         Status.OK,
         reason=next(iter(media.warnings), None),
-        message="; ".join(notes) or None,
+        message="; ".join(media.warnings.values()) or None,
         rows=rows,
         picture_hash=str(signature) if signature else None,
     )
@@ -110,13 +114,26 @@ def _place(item: SourceItem, segment: Segment) -> Row:
 
 
 @contextmanager
-def _local_copy(uri: str) -> Iterator[str]:
-    """A local path of the file's content: decoders cannot open URLs."""
-    if not storage.is_url(uri):
-        yield uri
-        return
-    with tempfile.TemporaryDirectory(prefix="chronav-") as folder:
-        path = os.path.join(folder, file_name(uri))
-        with open(path, "wb") as file:
-            file.write(storage.read_bytes(uri))
-        yield path
+def _local_file(uri: str) -> Iterator[tuple[str, str]]:
+    """A local path of the file's content and its hash; decoders can open neither URLs nor names that are no text.
+
+    A copy goes at the end.
+    Raises `BadMedia` where there is none to be had.
+    """
+    with ExitStack() as stack:
+        try:
+            real = real_path(uri)
+            if real == uri and not storage.is_url(uri):
+                path, digest = uri, storage.sha256(uri)
+            else:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=scratch_prefix()))
+                path = os.path.join(folder, file_name(uri))
+                if real != uri:
+                    os.symlink(real, path)
+                    digest = storage.sha256(real)
+                else:
+                    digest = storage.download(uri, path)
+        except OSError as error:
+            what = "no such file" if isinstance(error, FileNotFoundError) else one_line(error)
+            raise BadMedia(Status.FAILED, Reason.UNREACHABLE, f"cannot be fetched: {what}") from error
+        yield path, digest

@@ -1,4 +1,4 @@
-"""Frames by decord: the fast path, for files in which its count can be trusted and its decoder stays silent."""
+"""Frames by decord: a second opinion, for files in which its count can be trusted and its decoder stays silent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipelines.complaints import Suspicious, printed
 from pipelines.decord_cpu import decord
 from pipelines.frames import FrameSource, choose
 from pipelines.result import one_line
-from pipelines.streams import VideoStream
+from pipelines.video import VideoStream
 
 
 @contextmanager
@@ -36,7 +36,7 @@ class _DecordFrames:
     def __init__(self, path: str, video: VideoStream, size: tuple[int, int]) -> None:
         if not video.plain:
             raise Suspicious("a file that decord may misread")
-        decord.logging.set_level(decord.logging.ERROR)
+        decord.logging.set_level(decord.logging.INFO)  # that is how it says that it conceals what is missing
         width, height = size
         # Frames that it cannot decode decord replaces by their neighbours; from the first one on it must not.
         self._reader = decord.VideoReader(path, width=width, height=height, num_threads=1, fault_tol=1e-9)

@@ -10,26 +10,51 @@ from typing import Any
 from chronav.cluster import connected, quiet_ray_data
 from chronav.errors import JobError
 from chronav.progress import Bar, Rate
-from pipelines import compact
+from pipelines import compact, duplicates
 from pipelines.batches import Batches
 from pipelines.commit import ClipTable
 from pipelines.config import IngestConfig
+from pipelines.duplicates import Copies
+from pipelines.hashing import hash_task, make_hash_tasks, read_hashes
 from pipelines.lease import Lease
 from pipelines.plan import Plan, State
 from pipelines.result import one_line
+from pipelines.schema import Reason
+from pipelines.sources.base import SourceItem
 from pipelines.task import make_tasks, read_done, run_task
 from pipelines.writer import Part
 
 _TASKS_A_CPU = 4  # at least so many, where there are files enough, so that no core idles at the end
+_HASHES_A_TASK = 16  # files that a task only hashes, at least
+_HASH_TASKS = 256  # such tasks, at most
 
 
 def decode_all(plan: Plan, state: State, config: IngestConfig, batches: Batches, lease: Lease) -> None:
     """Decode what the plan says on the cluster, and commit batch by batch."""
-    todo, media = plan.todo, Rate()
-    files = 0
-    with connected(), Bar("ingest", len(todo), "files") as bar:
+    with connected():
+        todo = plan.todo
+        if config.duplicates == "reject":
+            copies = _find_copies(plan, state, batches.table.path)
+            lease.check()
+            batches.leave_out(copies)
+            todo = [item for item in todo if item.uri not in copies]
+        if todo:
+            batches.load_signatures()
+            _decode(todo, _known_hashes(plan, state), config, batches, lease)
+    batches.finish()
+
+
+def _decode(
+    todo: list[SourceItem],
+    known_sha256: Mapping[str, str | None],
+    config: IngestConfig,
+    batches: Batches,
+    lease: Lease,
+) -> None:
+    files, media = 0, Rate()
+    with Bar("ingest", len(todo), "files") as bar:
         per_task = _files_per_task(len(todo), config)
-        tasks = make_tasks(todo, _known_hashes(plan, state), per_task, config.files_per_commit)
+        tasks = make_tasks(todo, known_sha256, per_task, config.files_per_commit)
         batches.expect(tasks)
         work = partial(run_task, table=batches.table.path, config=config)
         for row in _run(tasks, work, batches.table.path):
@@ -38,7 +63,22 @@ def decode_all(plan: Plan, state: State, config: IngestConfig, batches: Batches,
             batches.take(done)
             files += len(done.rows) + len(done.touched)
             bar.update(files, _note(media.of(batches.media_s), batches.reasons))
-    batches.finish()
+
+
+def _find_copies(plan: Plan, state: State, table: str) -> Copies:
+    """Which of the files to decode have the content of others; those that may are read for it, and no others."""
+    todo = plan.todo
+    owners = duplicates.owners_of_size(todo, state.known, plan.dropped | state.lost)
+    uris = [item.uri for item in duplicates.suspects(todo, state.known, owners)]
+    if not uris:
+        return Copies()
+    with Bar("compare", len(uris), "files") as bar:
+        sha256: dict[str, str] = {}
+        per_task = max(_HASHES_A_TASK, math.ceil(len(uris) / _HASH_TASKS))
+        for answer in _run(make_hash_tasks(uris, per_task), hash_task, table):
+            sha256 |= read_hashes(answer)
+            bar.update(len(sha256))
+    return duplicates.find_copies(sha256, state.known, owners)
 
 
 def merge_all(groups: Sequence[list[Part]], table: ClipTable, lease: Lease) -> None:
@@ -54,9 +94,9 @@ def merge_all(groups: Sequence[list[Part]], table: ClipTable, lease: Lease) -> N
 
 
 def _known_hashes(plan: Plan, state: State) -> dict[str, str | None]:
-    """Of files that may be as they were, or a copy: the content with which they would be, by uri."""
-    known = {item.uri: item.uri for item in plan.changed if item.uri not in plan.again} | plan.twins
-    return {uri: state.known[of].sha256 for uri, of in known.items() if of in state.known}
+    """Of files that may be as they were, the content with which they would be, by uri."""
+    rows = {item.uri: state.known.get(item.uri) for item in plan.changed if item.uri not in plan.again}
+    return {uri: row.sha256 for uri, row in rows.items() if row and row.reason != Reason.DUPLICATE}
 
 
 def _note(media_hours: float | None, reasons: Mapping[str, int]) -> str:

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import simplejpeg
 
-from pipelines.streams import VideoStream
+from pipelines.video import VideoStream
 
 _LONG = 3.0  # usual intervals: a picture that stays on for more is meant to
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32) / 255  # ITU-R BT.601
@@ -64,9 +64,11 @@ def motion(frames: np.ndarray) -> float:
     """Mean absolute difference of successive frames in grey levels 0..1; RGB uint8 (n, h, w, 3)."""
     if len(frames) < 2:
         return 0.0
-    total, before = 0.0, frames[0] @ _LUMA
-    for frame in frames[1:]:
-        grey = frame @ _LUMA
-        total += float(np.abs(grey - before).mean())
+    pixels = frames.reshape(len(frames), -1, 3)
+    total, before = 0.0, pixels[0].astype(np.float32) @ _LUMA
+    for frame in pixels[1:]:
+        grey = frame.astype(np.float32) @ _LUMA
+        before -= grey
+        total += float(np.abs(before, out=before).mean())
         before = grey
     return total / (len(frames) - 1)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import importlib
 import os
 import pickle
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,11 +102,18 @@ class Isolated:
         """Clear away a process that has ended; its exit code, and that with its last words."""
         assert self._process is not None
         code = self._process.wait()
+        for left in glob.glob(os.path.join(tempfile.gettempdir(), f"{scratch_prefix(self._process.pid)}*")):
+            shutil.rmtree(left, ignore_errors=True)
         self._errors.seek(0)
         last = self._errors.read().decode(errors="replace").strip().rpartition("\n")[2]
         self.close()
         how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return code, f"{how}: {last}" if last else how
+
+
+def scratch_prefix(pid: int | None = None) -> str:
+    """How the names of temporary folders of this process begin: those of one that dies in a call are deleted."""
+    return f"chronav-{pid or os.getpid()}-"
 
 
 def serve(fd: int, function: str) -> None:

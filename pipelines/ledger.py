@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
@@ -22,6 +23,7 @@ from pipelines.transaction import batch_number, properties, taken_over
 LedgerRow = dict[str, Any]
 
 _SMALL_FILES = 256  # of a ledger, from which on they are merged: each is a read at every start
+_ROWS_AT_ONCE = 65_536
 _SAME_FILE = "old.source_uri = new.source_uri"
 
 
@@ -58,6 +60,17 @@ def read_known(ledger: DeltaTable) -> dict[str, Known]:
     return known
 
 
+def read_signatures(ledger: DeltaTable) -> Iterator[tuple[str, str]]:
+    """Video id and `picture_hash` of the videos that are no near duplicates, the earliest first."""
+    columns = ("video_id", "picture_hash", "source_uri", "near_duplicate_of", "status", "ingested_at")
+    table = read_meta(ledger, columns)
+    wanted = pc.and_(pc.is_valid(table["picture_hash"]), pc.is_null(table["near_duplicate_of"]))
+    table = table.filter(pc.and_(wanted, pc.equal(table["status"], Status.OK.value)))
+    table = table.sort_by([("ingested_at", "ascending"), ("source_uri", "ascending")])
+    for some in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
+        yield from zip(some["video_id"].to_pylist(), some["picture_hash"].to_pylist(), strict=True)
+
+
 def ledger_row(item: SourceItem, result: FileResult, config_hash: str) -> LedgerRow:
     """The ledger row of a file, in values that JSON can carry; the commit adds batch and time."""
     return {
@@ -77,9 +90,17 @@ def ledger_row(item: SourceItem, result: FileResult, config_hash: str) -> Ledger
 
 
 def duplicate_row(item: SourceItem, message: str, config_hash: str) -> LedgerRow:
-    """The ledger row of a file that gives no clips because another one does."""
-    result = FileResult(Status.REJECTED, reason=Reason.DUPLICATE, message=message)
-    return ledger_row(item, result, config_hash)
+    """The ledger row of a file that gives no clips because another one has its id."""
+    return ledger_row(item, FileResult(Status.REJECTED, None, Reason.DUPLICATE, message), config_hash)
+
+
+def copy_row(item: SourceItem, owner: str, row: Known, config_hash: str) -> LedgerRow:
+    """The ledger row of a file with the content of the file `owner`, whose own is `row`.
+
+    It gives no clips because that does, or, where that gives none, for the same reason.
+    """
+    copied = duplicate_row(item, f"same content as {owner}", config_hash) | {"source_sha256": row.sha256}
+    return copied if row.status == Status.OK else copied | {"status": row.status, "reason": row.reason}
 
 
 def put(

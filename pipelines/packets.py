@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import av
+import numpy as np
 
-from pipelines.bitstream import fault, is_key, nal_prefix
+from pipelines.bitstream import fault, has_hash, is_key, nal_prefix
 
+_REORDERED = 16  # frames: as many as H.264 and H.265 can hold back
 BACK_S = 1.0  # packets come in the order of decoding; one that goes back further belongs to another time line
 
 
@@ -19,10 +22,11 @@ def stamp(packet: Any) -> float | None:
 
 
 class TimeLine:
-    """Tells where the time stamps of successive packets turn back: two recordings joined, or damage."""
+    """Tells where time stamps turn back: two recordings joined, or damage. `container`: the name of its format."""
 
-    def __init__(self) -> None:
-        self._last = float("-inf")
+    def __init__(self, container: str = "") -> None:
+        self._last = self._shown = float("-inf")
+        self._presented = container != "avi"  # whose times of decoded frames are made up
 
     def turns_back(self, packet: Any) -> bool:
         """Whether this packet lies well before those that came so far."""
@@ -34,6 +38,15 @@ class TimeLine:
         self._last = max(self._last, time)
         return False
 
+    def shown_back(self, frames: Sequence[Any]) -> bool:
+        """Whether one of these decoded frames is to be shown before those that came so far."""
+        for frame in frames:
+            if self._presented and frame.time is not None:
+                if frame.time < self._shown:
+                    return True
+                self._shown = frame.time
+        return False
+
 
 @dataclass
 class Packets:
@@ -41,7 +54,8 @@ class Packets:
 
     `times`: of those that are shown; `last_s`, `last_duration_s`: of the last of them; `sizes`: of all;
     `extra`: those that the container's edit list hides; `corrupt`: those that break off; `untimed`: those without
-    a time; `odd_keys`: those that are called key frames and are none; `fault`: the first thing that is wrong;
+    a time; `odd_keys`: those that are called key frames and are none; `hashed`: whether the first has a hash of its
+    picture, which only PyAV's decoder can be told to check; `fault`: the first thing that is wrong;
     `first_at`: where in the file the first one that is shown lies.
     """
 
@@ -53,6 +67,7 @@ class Packets:
     corrupt: int = 0
     untimed: int = 0
     odd_keys: int = 0
+    hashed: bool = False
     fault: str | None = None
     first_at: int | None = None
     first_frame: Any = None
@@ -72,7 +87,7 @@ class PacketReader:
         self._codec = context.name
         self._prefix = nal_prefix(context.name, context.extradata)
         self._line = TimeLine()
-        self._over = False
+        self._over = self._keyless = False
 
     def note(self, packet: Any) -> None:
         """Take the next packet; those after a turn of the time stamps are left out."""
@@ -88,8 +103,9 @@ class PacketReader:
         if packet.is_corrupt:
             packets.corrupt += 1
             return
-        packets.sizes.append(packet.size)
         data = bytes(packet)
+        packets.hashed = packets.hashed or (not packets.sizes and has_hash(data, self._codec))
+        packets.sizes.append(packet.size)
         self.blame(fault(data, self._codec, self._prefix))
         if packet.is_keyframe and not is_key(data, self._codec):
             packets.odd_keys += 1
@@ -114,6 +130,9 @@ class PacketReader:
             packets.last_s, packets.last_duration_s = time, float((packet.duration or 0) * packet.time_base)
         if packets.first_at is None:
             packets.first_at = packet.pos
+            self._keyless = not packet.is_keyframe and not packets.extra
+        elif self._keyless and packet.is_keyframe:
+            self.blame("it begins without a key frame")
         packets.times.append(time)
 
     def _decode_first(self, packet: Any) -> None:
@@ -121,6 +140,15 @@ class PacketReader:
             self.packets.first_frame = next(iter(packet.decode()), None)
         except av.FFmpegError:
             self.packets.corrupt += 1
+
+
+def out_of_order(times: Sequence[float]) -> bool:
+    """Whether a frame is shown further from where it is stored than any codec moves it: its time is wrong.
+
+    `times`: of presentation, in the order of decoding.
+    """
+    ranks = np.argsort(np.argsort(times, kind="stable"), kind="stable")
+    return bool(np.abs(ranks - np.arange(len(ranks))).max(initial=0) > _REORDERED)
 
 
 def lost_from(packets: Packets, listed: list[int]) -> int | None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from pipelines.duplicates import freed
 from pipelines.ledger import Known
 from pipelines.options import Options
 from pipelines.sources.base import SourceItem
@@ -48,10 +49,10 @@ def examined(known: Mapping[str, Known], clips: pa.Table) -> State:
 class Plan:
     """What an ingest has to do with the files of a source, each under the id that it goes by.
 
-    `retried`: unchanged files that are decoded again because they were asked for. `remaining`: new files that
-    are left for another call. `duplicates`: files not to be opened, for another file has their id: uri -> uri
-    of that one. `twins`: files that are as large as the one that has their id, and duplicates if their content
-    is the same: uri -> uri of that one. `again`: files to decode even if their content is as it was.
+    `retried`: unchanged files that are decoded again because they were asked for, or are `freed`: duplicates of what
+    is not there any more. `remaining`: new files that are left for another call. `dropped`: those of `removed` whose
+    clips and rows go. `duplicates`: files not to be opened, for another file has their id: uri -> uri of that one.
+    `again`: files to decode even if their content is as it was.
     """
 
     new: list[SourceItem] = field(default_factory=list)
@@ -60,8 +61,9 @@ class Plan:
     unchanged: int = 0
     remaining: int = 0
     removed: list[str] = field(default_factory=list)
+    dropped: set[str] = field(default_factory=set)
     duplicates: dict[str, str] = field(default_factory=dict)
-    twins: dict[str, str] = field(default_factory=dict)
+    freed: set[str] = field(default_factory=set)
     again: set[str] = field(default_factory=set)
 
     @property
@@ -89,21 +91,18 @@ def compare(
     listed = {item.uri: item for item in items}
     there = dict.fromkeys((*state.known, *state.owners.values()))
     plan.removed = [uri for uri in there if uri not in listed and lacks(uri)]
-    gone = set(plan.removed) if options.prune else set()
-    taken = {video_id: uri for video_id, uri in state.owners.items() if uri not in gone}
-    clashes: list[tuple[SourceItem, str]] = []
+    plan.dropped = set(plan.removed) if options.prune else set()
+    plan.freed = freed(state.known, plan.dropped | state.lost) & listed.keys()
+    plan.again |= plan.freed
+    taken = {video_id: uri for video_id, uri in state.owners.items() if uri not in plan.dropped}
     for item in listed.values():
         work = _work(item, state, options, plan)
         if work is None:
             continue
         video_id = _claim(item, taken)
-        owner = taken.get(item.video_id, item.uri)
         if video_id is None:
-            plan.duplicates[item.uri] = owner
-        elif owner != item.uri and video_id not in state.owners:
-            clashes.append((item, owner))
+            plan.duplicates[item.uri] = taken[item.video_id]
         work.append(replace(item, video_id=video_id or item.video_id))
-    plan.twins = _twins(clashes, state.known, {item.uri for item in (*plan.changed, *plan.retried)})
     return plan
 
 
@@ -122,6 +121,7 @@ def _work(item: SourceItem, state: State, options: Options, plan: Plan) -> list[
         return plan.changed
     if row.status in options.retry or row.reason in options.retry:
         plan.again.add(item.uri)
+    if item.uri in plan.again:
         return plan.retried
     plan.unchanged += 1
     return None
@@ -132,17 +132,6 @@ def _claim(item: SourceItem, taken: dict[str, str]) -> str | None:
     ids = [video_id for video_id in (item.video_id, item.spare_id) if video_id is not None]
     ids.sort(key=lambda video_id: taken.get(video_id) != item.uri)
     return next((video_id for video_id in ids if taken.setdefault(video_id, item.uri) == item.uri), None)
-
-
-def _twins(
-    clashes: Iterable[tuple[SourceItem, str]], known: Mapping[str, Known], decoded: set[str]
-) -> dict[str, str]:
-    """Which of the files that had to take their spare id may be copies of what the table holds."""
-    return {
-        item.uri: owner
-        for item, owner in clashes
-        if owner in known and owner not in decoded and known[owner].size == item.size
-    }
 
 
 @dataclass(frozen=True)
@@ -158,7 +147,7 @@ def explain(plan: Plan, state: State, prune: bool) -> Iterator[Action]:
     """Every file that something would be done about, file by file."""
     for action, items in (("new", plan.new), ("changed", plan.changed), ("retried", plan.retried)):
         for item in items:
-            reason = _why(item, state)
+            reason = "what it is a copy of has gone" if item.uri in plan.freed else _why(item, state)
             if item.uri in plan.duplicates:
                 reason += f"; not opened: the id {item.video_id} belongs to {plan.duplicates[item.uri]}"
             yield Action(item.uri, action, reason)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.schema import Reason, Status
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class BadMedia(Exception):
@@ -33,6 +36,6 @@ class FileResult:
 
 
 def one_line(error: BaseException, limit: int = 500) -> str:
-    """An exception as one line of text; system errors without their number and path."""
-    text = getattr(error, "strerror", None) or str(error)
+    """An exception as one line of text; system errors without their number and path, deltalake's without colours."""
+    text = _COLOUR.sub("", getattr(error, "strerror", None) or str(error))
     return " ".join(text.split())[:limit] or type(error).__name__

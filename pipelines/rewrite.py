@@ -1,9 +1,9 @@
-"""Taking the clips of some source files out of the parts that hold them."""
+"""Parts of a clip table written anew: without the clips of some source files, or with near duplicates marked."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +29,26 @@ def without(table: str, parts: Iterable[Part], uris: set[str]) -> Actions:
         if rest is not None:
             actions += [remove(part), *(add(kept) for kept in rest)]
     return actions
+
+
+def mark(table: str, part: Part, near: Mapping[str, str]) -> Part:
+    """A part that no commit names yet, with `near_duplicate_of` set: video id -> id of the earlier video.
+
+    Another one takes its place where it holds one of these videos.
+    """
+    fs, path = storage.arrow_fs(storage.join(table, part.name))
+    column = CLIP_SCHEMA.get_field_index("near_duplicate_of")
+    with pq.ParquetFile(path, filesystem=fs) as file:
+        if near.keys().isdisjoint(file.read(columns=["video_id"])["video_id"].to_pylist()):
+            return part
+        with PartWriter(table) as writer:
+            for index in range(file.num_row_groups):
+                rows = file.read_row_group(index).cast(CLIP_SCHEMA)
+                of = pa.array([near.get(video_id) for video_id in rows["video_id"].to_pylist()], pa.string())
+                writer.add_table(rows.set_column(column, CLIP_SCHEMA.field(column), of))
+    storage.remove(storage.join(table, part.name))
+    assert writer.part is not None
+    return writer.part
 
 
 def may_hold(part: Part, uris: Sequence[str]) -> bool:

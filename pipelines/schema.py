@@ -56,6 +56,7 @@ LEDGER_SCHEMA = pa.schema(
         pa.field("message", pa.string()),
         pa.field("clips", pa.int32()),
         pa.field("picture_hash", pa.string()),
+        pa.field("near_duplicate_of", pa.string()),
         pa.field("seconds", pa.float64()),
         pa.field("batch_id", pa.string()),
         pa.field("ingested_at", pa.timestamp("us", tz="UTC")),
@@ -75,6 +76,7 @@ class Status(StrEnum):
 class Reason(StrEnum):
     """Why a source file gave no clips, or fewer than it should have."""
 
+    UNREACHABLE = "unreachable"
     UNREADABLE = "unreadable"
     ENCRYPTED = "encrypted"
     NO_VIDEO = "no_video"
@@ -84,6 +86,7 @@ class Reason(StrEnum):
     TOO_SHORT = "too_short"
     TRUNCATED = "truncated"
     CORRUPT_FRAMES = "corrupt_frames"
+    CORRUPT_SOUND = "corrupt_sound"
     TIMEOUT = "timeout"
     CRASHED_DECODER = "crashed_decoder"
     DUPLICATE = "duplicate"

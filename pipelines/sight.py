@@ -15,9 +15,11 @@ from pipelines.pyav_frames import pyav_frames
 from pipelines.result import BadMedia
 from pipelines.schema import Reason, Status
 from pipelines.segments import Segment, Span, cut_spans, instants
-from pipelines.streams import Media, VideoStream
+from pipelines.streams import Media
+from pipelines.video import VideoStream
 
-FRAME_SOURCES = (decord_frames, pyav_frames)  # in the order in which they are tried
+# In the order in which they are tried: PyAV needs fewer CPU seconds (docs/benchmarks.md) and hears of all damage.
+FRAME_SOURCES = (pyav_frames, decord_frames)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""One pass over a media file with PyAV: the true times of its frames, and its sound on the same time line."""
+"""One pass over a media file with PyAV: its video packet by packet, and its sound on the same time line."""
 
 from __future__ import annotations
 
@@ -7,63 +7,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import av
-import numpy as np
 
 from pipelines.audio import Sound, SoundReader
 from pipelines.complaints import logged
-from pipelines.packets import PacketReader, Packets, lost_from, stamp
+from pipelines.packets import PacketReader, Packets, lost_from
 from pipelines.result import BadMedia, one_line
 from pipelines.schema import Reason, Status
-from pipelines.segments import Span, split_at_jumps
+from pipelines.video import VideoStream, announced_end, video_stream
 
 # ffmpeg plays text as a terminal's screen and calls it video.
 _NO_MEDIA_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf", "lrc"})
-# They say how long they are and where their frames lie. Of others FFmpeg guesses the length from the time stamps, and
-# decord, which seeks, finds wrong frames in some (MPEG program streams) without noticing.
-_INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi"})
 
-
-@dataclass
-class VideoStream:
-    """What the container says of the video stream; times in seconds on the container's time line.
-
-    `times`: presentation times of the frames that are shown, sorted, float64 (n,).
-    `width`, `height`: as coded; `rotation`: degrees, counter-clockwise; `pixel_aspect`: width / height of a pixel;
-    `rate`: mean frames per second.
-    `spans`: what it is made of, (start, end); more than one where its time stamps jump absurdly.
-    `plain`: every packet is a frame that is shown, and the container is right about which are key frames.
-    `counted`: the container has no times of presentation, so that frames are counted (AVI, raw streams).
-    `fault`: what is wrong with a packet, as far as that shows without decoding it.
-    `shift_s`: what has to be added to FFmpeg's times to have the true ones (it is, in all the others).
-    """
-
-    times: np.ndarray
-    end_s: float
-    width: int
-    height: int
-    rotation: int
-    pixel_aspect: float
-    rate: float
-    spans: list[Span]
-    plain: bool = True
-    counted: bool = False
-    fault: str | None = None
-    shift_s: float = 0.0
-
-    @property
-    def start_s(self) -> float:
-        """The instant of the first frame."""
-        return float(self.times[0])
-
-    @property
-    def duration_s(self) -> float:
-        """From the first frame to the end of the last."""
-        return self.end_s - self.start_s
+_SPARE_S, _SPARE = 0.5, 0.02  # what headers announce of sound may be off by so many seconds, or this share
 
 
 @dataclass
 class Media:
-    """A file's video and sound, either of which may be missing, and what was found wrong with it."""
+    """A file's video and sound, either of which may be missing, and what was found wrong with it.
+
+    `warnings`: that of the video first; `sound_error`: what damage there is to the sound.
+    """
 
     video: VideoStream | None
     sound: Sound | None
@@ -94,14 +57,15 @@ def _read_container(container: Any, sample_rate: int, errors: list[Any]) -> Medi
     listed = _indexed_sizes(video)
     packets, reader = _read_packets(container, video, audio, sample_rate, errors)
     lost = _drop_after_loss(container, packets, listed)
-    shift_s = _edit_shift(container, packets) if packets.extra else 0.0
     media = Media(
-        video=_video_stream(container, video, packets, shift_s) if video is not None else None,
+        video=video_stream(container, video, packets) if video is not None else None,
         sound=reader.finish() if reader is not None else None,
         sound_error=reader.error if reader is not None else None,
     )
     _judge(media, packets)
-    if media.video is not None:
+    if video is None:
+        _look_for_lost_sound(media, announced_end(container, audio))
+    elif media.video is not None:
         _look_for_loss(media, packets, video, lost, indexed=len(listed) >= packets.found)
     return media
 
@@ -126,11 +90,13 @@ def _read_packets(
     container: Any, video: Any, audio: Any, sample_rate: int, errors: list[Any]
 ) -> tuple[Packets, SoundReader | None]:
     frames = PacketReader(video) if video is not None else None
-    reader = SoundReader(sample_rate) if audio is not None else None
+    reader = SoundReader(sample_rate, errors, audio.codec_context.name) if audio is not None else None
     try:
         for packet, complaint in _demuxed(container, [video, audio], errors):
             if complaint is not None and frames is not None:
                 frames.blame(complaint)
+            elif complaint is not None and reader is not None:
+                reader.blame(complaint)
             if packet.size and packet.has_sidedata("encryption_info"):
                 raise BadMedia(Status.REJECTED, Reason.ENCRYPTED, "the file is encrypted")
             if packet.stream is audio and reader is not None:
@@ -142,6 +108,8 @@ def _read_packets(
             raise BadMedia(Status.FAILED, Reason.UNREADABLE, one_line(error)) from None
         if frames is not None:
             frames.packets.corrupt += 1  # what came before the error is kept
+        elif reader is not None:
+            reader.blame(one_line(error))
     return frames.packets if frames is not None else Packets(), reader
 
 
@@ -167,70 +135,6 @@ def _drop_after_loss(container: Any, packets: Packets, listed: list[int]) -> int
     return lost
 
 
-def _edit_shift(container: Any, packets: Packets) -> float:
-    """By how much FFmpeg's times of an edited video are early, seconds.
-
-    It puts the first frame that is wholly shown at the start of the edit, which may begin within the frame before.
-    Without its way of following edit lists the times are exact, while frames that are hidden are not told apart.
-    """
-    exact = av.open(container.name, metadata_errors="ignore", options={"advanced_editlist": "0"})
-    with exact:
-        for packet in exact.demux(exact.streams.best("video")):
-            if packet.size and packet.pos == packets.first_at:
-                shift = (stamp(packet) or 0.0) - packets.times[0]
-                return shift if 0 < shift < 1 else 0.0
-    return 0.0
-
-
-def _video_stream(container: Any, stream: Any, packets: Packets, shift_s: float) -> VideoStream | None:
-    frame = packets.first_frame
-    if frame is None or not packets.times:
-        return None
-    times = np.unique(np.asarray(packets.times, np.float64)) + shift_s
-    if packets.untimed and stream.average_rate:
-        # A raw stream says only how many frames a second it has.
-        count = len(packets.times) + packets.untimed
-        times = times[0] + np.arange(count) / float(stream.average_rate)
-    interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    announced_s = _announced_end(container, stream)
-    end_s = float(times[-1]) + (packets.last_duration_s if packets.last_s + shift_s == times[-1] else 0.0)
-    if announced_s is not None and announced_s > times[-1]:
-        end_s = min(end_s, announced_s)
-    end_s = max(end_s, float(times[-1]) + interval)
-    spans = split_at_jumps(times, end_s, announced_s)
-    return VideoStream(
-        times=times,
-        end_s=end_s,
-        width=frame.width,
-        height=frame.height,
-        rotation=frame.rotation,
-        pixel_aspect=float(stream.sample_aspect_ratio or 1),
-        rate=_rate(len(times), sum(end - start for start, end in spans), stream.average_rate),
-        spans=spans,
-        plain=container.format.name in _INDEXED and not packets.extra and not packets.odd_keys,
-        counted=container.format.name == "avi" or packets.untimed > 0,
-        fault=packets.fault,
-        shift_s=shift_s,
-    )
-
-
-def _announced_end(container: Any, stream: Any) -> float | None:
-    """Where the header says that the video ends, seconds, if it does."""
-    if container.format.name not in _INDEXED:
-        return None
-    if stream.duration:
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-    return container.duration / av.time_base if container.duration else None
-
-
-def _rate(frames: int, duration_s: float, announced: Any) -> float:
-    """Mean frames per second: counted, or as announced where that differs by no more than rounded times can."""
-    counted = frames / duration_s if duration_s > 0 else 0.0
-    return (
-        float(announced) if announced and counted and abs(float(announced) / counted - 1) < 0.005 else counted
-    )
-
-
 def _judge(media: Media, packets: Packets) -> None:
     """Raise `BadMedia` where nothing is left."""
     if packets.times and media.video is None:
@@ -238,6 +142,14 @@ def _judge(media: Media, packets: Packets) -> None:
     if media.video is None and media.sound is None:
         detail = media.sound_error or "neither a frame nor a sound can be decoded"
         raise BadMedia(Status.FAILED, Reason.UNREADABLE, detail)
+
+
+def _look_for_lost_sound(media: Media, announced_s: float | None) -> None:
+    """Note a warning where a file of sound alone ends before what its header announces."""
+    assert media.sound is not None
+    if announced_s is not None and media.sound.end_s < announced_s - max(_SPARE_S, _SPARE * announced_s):
+        there = f"{media.sound.end_s:.1f} of {announced_s:.1f} announced seconds are there"
+        media.warnings[Reason.TRUNCATED] = there
 
 
 def _look_for_loss(media: Media, packets: Packets, stream: Any, lost: int | None, indexed: bool) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.fs
@@ -14,8 +15,9 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from chronav import storage
+from chronav import remote, storage
 from chronav.errors import CallError
+from pipelines.result import one_line
 from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, META_COLUMNS
 
 _COLUMN_TYPES = {
@@ -43,18 +45,21 @@ class RowGroup:
 
 def open_table(path: str, version: int | None = None) -> DeltaTable:
     """Open a clip table or ledger; raises `CallError` when there is none at `path`."""
+    remote.check(path)
+    where, options = storage.delta_place(path)
     try:
-        return DeltaTable(storage.absolute(path), version=version)
+        return DeltaTable(where, version=version, storage_options=options)
     except (TableNotFoundError, FileNotFoundError, ValueError, OSError) as error:
         if isinstance(error, TableNotFoundError) or not storage.exists(path):
             raise CallError(f"there is no clip table at '{path}'", code="missing_table", path=path) from None
-        message = " ".join(str(error).split())
+        message = one_line(error)
         raise CallError(f"cannot open table '{path}': {message}", code="bad_table", path=path) from None
 
 
 def table_exists(path: str) -> bool:
-    """Whether a Delta table is at `path`."""
-    return not storage.is_file(path) and bool(DeltaTable.is_deltatable(storage.absolute(path)))
+    """Whether a Delta table is at `path`; raises `CallError` where its store cannot be used."""
+    remote.check(path)
+    return not storage.is_file(path) and bool(DeltaTable.is_deltatable(*storage.delta_place(path)))
 
 
 def content_number(table: DeltaTable) -> int:
@@ -75,7 +80,8 @@ def stored_config(table: DeltaTable) -> dict[str, Any] | None:
 
 def data_files(table: DeltaTable) -> list[str]:
     """The table's data files as local paths or URLs, sorted by name."""
-    return sorted(uri.removeprefix("file://") for uri in table.file_uris())
+    uris = (uri.removeprefix("file://") for uri in table.file_uris())
+    return sorted(unquote(uri) if storage.is_url(uri) else uri for uri in uris)
 
 
 def read_meta(table: DeltaTable, columns: tuple[str, ...] = META_COLUMNS) -> pa.Table:

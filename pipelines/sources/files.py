@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from chronav import storage
+from chronav import remote, storage
 from chronav.errors import CallError
 from chronav.storage import StoredFile
+from pipelines.sources.names import escaped
 from pipelines.sources.uri_table import UriRow, is_uri_table, read_uri_table
 
 
@@ -33,9 +34,16 @@ class SourceFiles:
 def find_files(source: str, outside: tuple[str, ...] = ()) -> SourceFiles:
     """The visible files of `source`, but none below the folders in `outside`.
 
-    A folder or table whose name has wildcards in it is taken for what it is, not for a pattern.
-    Raises `CallError` when there is no such source, nothing in it, or its table is malformed.
+    A folder or table whose name has wildcards in it is taken for what it is, not for a pattern. Names that are not
+    UTF-8 are `escaped`. Raises `CallError` when there is no such source, nothing in it, its table is malformed, or
+    its own path is not UTF-8.
     """
+    path = storage.absolute(source)
+    if escaped(path) != path:
+        raise CallError(
+            f"source '{escaped(path)}': this path is not UTF-8", code="bad_source", path=escaped(path)
+        )
+    remote.check(source)
     if storage.is_dir(source):
         files = _of_folder(source)
     elif storage.is_file(source):
@@ -45,7 +53,9 @@ def find_files(source: str, outside: tuple[str, ...] = ()) -> SourceFiles:
     else:
         raise CallError(f"source '{source}' does not exist", code="missing_source", path=source)
     prefixes = tuple(storage.absolute(path) + "/" for path in outside)
-    files.found[:] = [file for file in files.found if not file.uri.startswith(prefixes)]
+    files.found[:] = [
+        replace(file, uri=escaped(file.uri)) for file in files.found if not file.uri.startswith(prefixes)
+    ]
     if not files.found:
         lacks = f"none of the {len(files.missing)} files that it names is there"
         what = lacks if files.missing else "it holds no files"
@@ -78,7 +88,11 @@ def _of_table(source: str) -> SourceFiles:
     rows: dict[str, UriRow] = {}
     for row in listed:
         rows.setdefault(row.uri, row)
-    stored = dict(zip(rows, storage.stat_files(list(rows)), strict=True))
+    try:
+        stored = dict(zip(rows, storage.stat_files(list(rows)), strict=True))
+    except OSError as error:
+        message = f"source '{source}': its files cannot be listed: {error}"
+        raise CallError(message, code="bad_source", path=source) from None
     return SourceFiles(
         source,
         root=storage.absolute(storage.parent(source)),

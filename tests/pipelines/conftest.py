@@ -140,11 +140,14 @@ def clip() -> Callable[..., dict]:
 
 @pytest.fixture(scope="session")
 def fake_media() -> Callable[..., Path]:
-    """A file that `no_ray` jobs decode into `clips` clips, or, with 0, into a failure."""
+    """A file that `no_ray` jobs decode into `clips` clips, or, with 0, into a failure.
 
-    def make(path: Path, clips: int = 1, text: str = "") -> Path:
+    A signature in its `text` is how it looks. Its name is part of its content unless `same`.
+    """
+
+    def make(path: Path, clips: int = 1, text: str = "", same: bool = False) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{clips} {path.name} {text}")
+        path.write_text(f"{clips} {'' if same else path.name} {text}")
         return path
 
     return make
@@ -159,7 +162,8 @@ def fake_decode(item: SourceItem, config: IngestConfig, known_sha256: str | None
     if clips == 0:
         return FileResult(Status.FAILED, digest, Reason.UNREADABLE, "nothing in it")
     rows = [fake_clip(item.video_id, item.uri, index, data + b"%g" % config.fps) for index in range(clips)]
-    return FileResult(Status.OK, digest, rows=rows)
+    looks = next((word.decode() for word in data.split() if b":" in word), None)
+    return FileResult(Status.OK, digest, rows=rows, picture_hash=looks)
 
 
 def fake_clip(video_id: str, uri: str, index: int = 0, data: bytes = b"data", frames: int = 4) -> dict:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.bitstream import fault, is_key, nal_prefix
+from pipelines.bitstream import fault, has_hash, is_key, nal_prefix
 
 
 def nal(data: bytes, prefix: int = 4) -> bytes:
@@ -62,3 +62,10 @@ def test_key_frames_of_mpeg4() -> None:
     assert not is_key(predicted, "mpeg4")
     assert not is_key(b"\x7f", "mpeg4")  # what stands for a frame that was packed into the one before
     assert is_key(b"\x7f", "h264")
+
+
+def test_a_hash_of_the_picture_is_seen() -> None:
+    picture, hashed = nal(b"\x26\x01\xaf"), nal(b"\x50\x01\x84\x11\x00")
+    assert has_hash(picture + hashed, "hevc")
+    assert not has_hash(picture, "hevc")
+    assert not has_hash(picture + hashed, "h264")

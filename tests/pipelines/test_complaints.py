@@ -13,6 +13,8 @@ def test_lines_of_libraries_are_heard_and_others_are_not(capfd: pytest.CaptureFi
     with printed() as lines:
         os.write(2, b"[h264 @ 0x55d4c4] error while decoding MB 3 4\nsomething else\n")
         os.write(2, b"[mov,mp4,m4a,3gp,3g2,mj2 @ 0x1a] no index\n[swscaler @ 0x2] slow\n")
+        os.write(2, b"[in @ 0x3] Changing video frame properties on the fly\n")
+        os.write(2, b"[mpeg4 @ 0x4] Video uses a non-standard and wasteful way to store B-frames\n")
     print("afterwards", file=sys.stderr)
     assert lines == ["error while decoding MB 3 4", "no index"]
     assert capfd.readouterr().err == "afterwards\n"

@@ -13,7 +13,7 @@ from pipelines.config import CONTENT_KEYS, IngestConfig
 def test_only_content_keys_change_the_hash() -> None:
     plain = IngestConfig()
     assert build(IngestConfig, overrides=["files_per_commit=3"]).content_hash() == plain.content_hash()
-    others = ("8", "64", "8000", "5.0", "1.0", "70", "false", "true", "true", "1", "-60", "0.01")
+    others = ("8", "64", "8000", "5.0", "1.0", "70", "false", "true", "true", "1", "-60", "0.01", "keep", "4")
     for key, value in zip(CONTENT_KEYS, others, strict=True):
         assert build(IngestConfig, overrides=[f"{key}={value}"]).content_hash() != plain.content_hash(), key
 

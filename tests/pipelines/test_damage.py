@@ -29,6 +29,7 @@ FORMATS = {
     "a.avi": ("-c:v", "mpeg4", "-q:v", 3, "-g", 25),
     "a.mpg": ("-c:v", "mpeg1video", "-q:v", 3, "-g", 25),
     "h265.mp4": ("-c:v", "libx265", "-g", 25, "-x265-params", "log-level=none"),
+    "hashed.mp4": ("-c:v", "libx265", "-g", 25, "-x265-params", "log-level=none:hash=1"),
     "vp9.webm": ("-c:v", "libvpx-vp9", "-cpu-used", 8, "-g", 25),
 }
 
@@ -110,7 +111,7 @@ def test_a_good_file_is_not_suspected(name: str, original: Callable, check: Call
     assert sum(row["n_frames"] for row in result.rows) == 100
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "vp9.webm"])
 @pytest.mark.parametrize("data", [noise, bytes], ids=["noise", "hole"])
 def test_the_whole_parts_around_a_damaged_packet_are_kept(
     name: str, data: Callable, tmp_path: Path, original: Callable, check: Callable
@@ -123,6 +124,24 @@ def test_the_whole_parts_around_a_damaged_packet_are_kept(
     assert second["start_s"] == pytest.approx(3.0, abs=0.05)  # the next key frame
     assert second["duration_s"] == pytest.approx(5.0, abs=0.1)
     assert [row["clip_id"][-2:] for row in result.rows] == [":0", ":1"]
+
+
+def test_hashes_of_pictures_are_checked_where_a_file_has_them(
+    tmp_path: Path, original: Callable, check: Callable
+) -> None:
+    """FFmpeg's decoder of H.265 says nothing of such damage without them."""
+    good = original("hashed.mp4")
+    bad = tmp_path / "bad.mp4"
+    packet = max(packets(good)[56:64], key=lambda packet: packet.size)
+    content = bytearray(good.read_bytes())
+    content[content.find(bytes(packet)) + packet.size // 2] ^= 0x10
+    bad.write_bytes(content)
+    result = check(bad)
+    assert (result.status, result.reason) == (Status.OK, Reason.CORRUPT_FRAMES)
+    assert "checksum" in result.message
+    first, second = result.rows
+    assert 2.0 < first["duration_s"] < 2.6
+    assert 3.0 <= second["start_s"] < 4.1
 
 
 def test_where_frames_are_counted_only_what_is_before_the_damage_is_kept(
@@ -203,6 +222,33 @@ def test_bytes_missing_from_a_matroska_file(tmp_path: Path, original: Callable, 
     assert 2.0 < sum(row["duration_s"] for row in result.rows) < 7.5
 
 
+def test_a_recording_that_begins_between_key_frames(
+    tmp_path: Path, original: Callable, check: Callable
+) -> None:
+    """What is shown before the first key frame lacks what it is made from."""
+    good = original("a.ts")
+    content, start_s = good.read_bytes(), read_media(str(good), 8000).video.start_s
+    head, late = 3 * 188, packets(good)[10].pos  # the tables, and the eleventh frame
+    path = tmp_path / "late.ts"
+    path.write_bytes(content[:head] + content[late:])
+    result = check(path, start_s)
+    assert (result.status, result.reason) == (Status.OK, Reason.CORRUPT_FRAMES)
+    (row,) = result.rows
+    assert row["start_s"] - start_s == pytest.approx(1.0, abs=0.05)
+
+
+def test_more_frames_than_are_announced(tmp_path: Path, original: Callable, as_item: Callable) -> None:
+    content = bytearray(original("a.avi").read_bytes())
+    for header, offset in ((b"avih", 24), (b"strh", 40)):
+        at = content.find(header) + offset
+        assert int.from_bytes(content[at : at + 4], "little") == 200
+        content[at : at + 4] = (100).to_bytes(4, "little")
+    (tmp_path / "b.avi").write_bytes(content)
+    result = decode_file(as_item(tmp_path / "b.avi"), CONFIG)
+    assert (result.status, result.reason) == (Status.OK, Reason.CORRUPT_FRAMES)
+    assert result.message == "200 frames where 100 are announced"
+
+
 def test_time_stamps_that_jump_ahead(
     tmp_path: Path, busy: Callable, as_item: Callable, pictures: Callable, read_number: Callable
 ) -> None:
@@ -243,3 +289,41 @@ def decode_segments(path: Path, config: IngestConfig) -> list[float]:
     result = decode_file(SourceItem(str(path), 0, 0.0, "x", "folder"), config)
     assert (result.status, result.reason) == (Status.OK, None)
     return [row["duration_s"] for row in result.rows]
+
+
+def with_tone(ffmpeg: Callable, path: Path, tone: int, *options: object) -> Path:
+    ffmpeg("-f", "lavfi", "-i", "testsrc=d=3:s=64x48:r=25", "-f", "lavfi", "-i", f"sine=f={tone}:d=3:r=16000",
+           "-pix_fmt", "yuv420p", *options, path)  # fmt: skip
+    return path
+
+
+def loudest(samples: np.ndarray, rate: int) -> float:
+    return float(np.abs(np.fft.rfft(samples)).argmax() * rate / len(samples))
+
+
+def test_sound_whose_time_stamps_jump_is_not_drawn_out(
+    tmp_path: Path, ffmpeg: Callable, as_item: Callable, samples: Callable
+) -> None:
+    """A day of silence would be 5 GB."""
+    parts = [
+        with_tone(ffmpeg, tmp_path / f"{late}.ts", 500, "-output_ts_offset", late) for late in (0, 90_000)
+    ]
+    path = tmp_path / "jump.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    result = decode_file(as_item(path), CONFIG)
+    assert "sound: the time stamps jump" in result.message
+    first, second = result.rows
+    assert (first["audio"] is None, second["audio"] is None) == (False, True)
+    assert loudest(*samples(first)) == pytest.approx(500, abs=1)
+
+
+def test_a_second_sound_is_not_laid_over_the_first(
+    tmp_path: Path, ffmpeg: Callable, as_item: Callable, samples: Callable
+) -> None:
+    parts = [with_tone(ffmpeg, tmp_path / f"{tone}.ts", tone) for tone in (500, 900)]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    result = decode_file(as_item(path), CONFIG)
+    assert "sound: the time stamps turn back" in result.message
+    (row,) = result.rows
+    assert loudest(*samples(row)) == pytest.approx(500, abs=1)

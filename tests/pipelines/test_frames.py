@@ -8,7 +8,8 @@ import pytest
 
 from pipelines.frames import choose, due, motion, stored_size, usual_interval
 from pipelines.sight import FRAME_SOURCES
-from pipelines.streams import VideoStream, read_media
+from pipelines.streams import read_media
+from pipelines.video import VideoStream
 
 
 def stream(width: int, height: int, rotation: int = 0, pixel_aspect: float = 1.0) -> VideoStream:
@@ -107,6 +108,31 @@ def test_rotation_is_applied(source: Callable, tmp_path: Path, ffmpeg: Callable)
     # Metadata of +90 degrees asks the player to turn counter-clockwise: left goes to the bottom.
     assert top[2] > top[0] + 100
     assert bottom[0] > bottom[2] + 100
+
+
+@pytest.mark.parametrize("source", FRAME_SOURCES)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.mp4", ("-pix_fmt", "yuv420p", "-c:v", "libx264")),
+        ("a.mp4", ("-pix_fmt", "yuvj420p", "-c:v", "libx264")),
+        ("a.mp4", ("-pix_fmt", "yuv444p", "-c:v", "libx264")),
+        ("a.mp4", ("-pix_fmt", "yuv420p10le", "-c:v", "libx264")),
+        ("a.mkv", ("-pix_fmt", "gbrp", "-c:v", "ffv1")),
+    ],
+)
+def test_colours_are_those_of_the_source(
+    source: Callable, name: str, options: tuple, tmp_path: Path, ffmpeg: Callable
+) -> None:
+    path = str(tmp_path / name)
+    colours = "color=0xC83214:s=320x240:d=1,drawbox=w=160:h=240:color=0x1E5AB4:t=fill"
+    ffmpeg("-f", "lavfi", "-i", colours, *options, path)
+    video = read_media(path, 16_000).video
+    assert video is not None
+    with source(path, video, stored_size(video, 128)) as reader:
+        frame = reader.at(np.array([0.0]))[0].astype(int)
+    assert np.abs(frame[64, 40] - (0x1E, 0x5A, 0xB4)).max() <= 6
+    assert np.abs(frame[64, 130] - (0xC8, 0x32, 0x14)).max() <= 6
 
 
 def test_motion_against_a_slow_reference() -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.isolate import Died, Isolated, NotStarted, TimedOut
+from pipelines.isolate import Died, Isolated, NotStarted, TimedOut, scratch_prefix
 
 
 @contextmanager
@@ -58,6 +59,24 @@ def test_a_real_segmentation_fault() -> None:
 def test_an_exit_is_a_crash() -> None:
     with isolated("os:_exit") as process, pytest.raises(Died, match="exit code 3"):
         process.call(60, 3)
+
+
+def leave_a_file_and_die(others: str) -> None:
+    folder = tempfile.mkdtemp(prefix=scratch_prefix())
+    Path(folder, "copy").write_text(others)
+    os.abort()
+
+
+def test_temporary_files_of_a_process_that_dies_go_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    (tmp_path / f"{scratch_prefix()}mine").mkdir()
+    with isolated("test_isolate:leave_a_file_and_die") as process, pytest.raises(Died, match="SIGABRT"):
+        process.call(60, "x")
+    assert [path.name for path in tmp_path.iterdir()] == [f"{scratch_prefix()}mine"]
 
 
 def test_a_process_that_cannot_start_says_why() -> None:

@@ -139,7 +139,19 @@ def compact(tmp_path: Path, fake_media: Callable) -> tuple[IngestConfig, Options
     return CONFIG, Options(compact=True)
 
 
-@pytest.mark.parametrize("change", [first, update, rebuild, compact])
+def copies(tmp_path: Path, fake_media: Callable) -> tuple[IngestConfig, Options]:
+    """Copies of a known file, of new ones, of one that fails, of what becomes another; videos that look alike."""
+    media = tmp_path / "media"
+    for name, of in (("g", "a"), ("h", "b"), ("k", "c")):
+        shutil.copy(media / of, media / name)
+    fake_media(media / "i", 2, "10.0:1:2:3:4")
+    shutil.copy(media / "i", media / "j")
+    fake_media(media / "l", 1, "10.1:1:2:3:4")
+    fake_media(media / "b", 1, "another")
+    return CONFIG, Options()
+
+
+@pytest.mark.parametrize("change", [first, update, copies, rebuild, compact])
 def test_killed_at_any_write_and_run_again(
     change: Callable, tmp_path: Path, fake_media: Callable, killer: Killer
 ) -> None:

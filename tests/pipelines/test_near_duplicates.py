@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipelines import near_duplicates
 from pipelines.config import IngestConfig
 from pipelines.decode import decode_file
 from pipelines.near_duplicates import FRAMES, NearDuplicates, Signature, are_near, picture_hash
@@ -68,6 +69,61 @@ def test_near_duplicates_are_found_among_many_and_others_are_not() -> None:
     assert set(found) <= {None, *(f"v{i}" for i in range(5000))}
     assert all(of in (None, f"v{i}") for i, of in enumerate(found))
     assert sum(of is not None for of in found) > 4500
+
+
+def test_videos_that_were_loaded_are_found_as_well() -> None:
+    rng = random.Random(0)
+    known = [Signature(10.0, tuple(1 << 63 | rng.getrandbits(63) for _ in range(FRAMES))) for _ in range(300)]
+    known += [Signature(10.0, (0, 0, 0, 7)), known[5]]  # one of them flat, one as the sixth
+    loaded, added = NearDuplicates(), NearDuplicates()
+    loaded.load((f"v{i}", str(signature)) for i, signature in enumerate(known))
+    for i, signature in enumerate(known):
+        added.add(f"v{i}", signature)
+    for i, signature in enumerate(known[:300]):
+        copy = near(signature, 2, rng)
+        assert loaded.add(f"w{i}", copy) == added.add(f"w{i}", copy)
+    assert loaded.add("x", known[5]) == "v5"
+    assert loaded.add("y", Signature(10.0, (0, 0, 0, 7))) is None
+
+
+def test_a_loaded_video_that_is_decoded_anew_is_forgotten() -> None:
+    index = NearDuplicates()
+    index.load([("a", str(Signature(10.0, (1, 2, 3, 4))))])
+    index.forget(["a"])
+    new = Signature(10.0, (0xFFFFFF << 40,) * FRAMES)
+    assert index.add("a", new) is None
+    assert index.add("b", Signature(10.0, (1, 2, 3, 4))) is None
+    assert index.add("c", new) == "a"
+
+
+def test_what_was_moved_to_sorted_arrays_is_still_the_earliest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_duplicates, "_RECENT_KEYS", 40)
+    index = NearDuplicates()
+    rng = random.Random(1)
+    known = [Signature(10.0, tuple(1 << 63 | rng.getrandbits(63) for _ in range(FRAMES))) for _ in range(20)]
+    assert [index.add(f"v{i}", signature) for i, signature in enumerate(known)] == [None] * 20
+    assert [index.add(f"w{i}", signature) for i, signature in enumerate(known)] == [
+        f"v{i}" for i in range(20)
+    ]
+
+
+def test_rows_are_marked_in_the_order_of_their_uris() -> None:
+    signature = str(Signature(10.0, (1, 2, 3, 4)))
+    rows = [
+        {"source_uri": "/b", "video_id": "b", "picture_hash": signature},
+        {"source_uri": "/a", "video_id": "a", "picture_hash": signature},
+        {"source_uri": "/0", "video_id": "0", "picture_hash": None},
+    ]
+    assert NearDuplicates().mark(rows) == {"b": "a"}
+    assert [row.get("near_duplicate_of") for row in rows] == ["a", None, None]
+
+
+def test_how_near_is_near_is_said() -> None:
+    signatures = Signature(10.0, (15, 15, 15, 15)), Signature(10.0, (14, 15, 15, 15))
+    for bits, of in ((0.25, "a"), (0.0, None)):
+        index = NearDuplicates(bits)
+        assert index.add("a", signatures[0]) is None
+        assert index.add("b", signatures[1]) == of
 
 
 def test_a_video_is_no_duplicate_of_itself() -> None:

@@ -36,7 +36,7 @@ def test_every_file_is_in_one_class() -> None:
     plan = compare_below(listing, State(ledger, {"same": "/s/same", "grown": "/s/grown"}), "/s")
     assert [i.uri for i in plan.new] == ["/s/added"]
     assert [i.uri for i in plan.changed] == ["/s/grown", "/s/newer"]
-    assert (plan.unchanged, plan.removed, plan.duplicates, plan.twins) == (1, [], {}, {})
+    assert (plan.unchanged, plan.removed, plan.duplicates, plan.again) == (1, [], {}, set())
     assert [i.uri for i in plan.todo] == ["/s/added", "/s/grown", "/s/newer"]
 
 
@@ -79,17 +79,30 @@ def test_a_spare_id_is_taken_on_a_clash_and_kept() -> None:
         [one], State(ledger, {"v~b/x": "/b/v/x"}), "/b/v"
     )  # though the other id is free by now
     assert [i.video_id for i in kept.todo] == ["v~b/x"]
-    assert not clash.duplicates | kept.duplicates | clash.twins | kept.twins
+    assert not clash.duplicates | kept.duplicates
 
 
-def test_a_twin_is_as_large_as_the_file_that_has_its_id() -> None:
-    owners = {"v/x": "/v/v/x"}
-    new = item("/v/x", video_id="v/x", spare_id="v~/x")
-    changed = item("/v/v/x", mtime=2.0, video_id="v/v/x", spare_id="v~/v/x")
-    assert compare_below([new], State({"/v/v/x": known()}, owners), "/v").twins == {"/v/x": "/v/v/x"}
-    assert compare_below([new], State({"/v/v/x": known(size=2)}, owners), "/v").twins == {}
-    # What the ledger knows of a file that changes in the same ingest will not be in the table afterwards.
-    assert compare_below([new, changed], State({"/v/v/x": known()}, owners), "/v").twins == {}
+def copy(sha256: str | None = "abc") -> Known:
+    return Known(1, 1.0, sha256, "b", "rejected", "duplicate")
+
+
+def test_a_duplicate_is_taken_up_once_its_original_has_gone() -> None:
+    original = Known(1, 1.0, "abc", "a", clips=2)
+    listing = [item("/s/b")]
+
+    def plan(ledger: dict[str, Known], **options: bool) -> Plan:
+        return compare_below(listing, trusted(ledger), "/s", Options(**options))
+
+    kept = plan({"/s/a": original, "/s/b": copy()})
+    assert (kept.unchanged, kept.removed, kept.todo) == (1, ["/s/a"], [])
+    pruned = plan({"/s/a": original, "/s/b": copy()}, prune=True)
+    assert ([i.uri for i in pruned.retried], pruned.again, pruned.dropped) == (["/s/b"], {"/s/b"}, {"/s/a"})
+    changed = plan({"/s/a": Known(1, 2.0, "new", "a", clips=2), "/s/b": copy()})
+    assert ([i.uri for i in changed.retried], changed.unchanged) == (["/s/b"], 0)
+    assert [action.reason for action in explain(changed, trusted({"/s/b": copy()}), False)] == [
+        "what it is a copy of has gone",
+        "not in the source any more; kept without --prune",
+    ]
 
 
 def test_owners_are_those_whose_clips_the_ledger_counts() -> None:
