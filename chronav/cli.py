@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from chronav import __version__, summaries
+from chronav.cli_evaluation import ablate, compare, embed, evaluate
+from chronav.cli_options import Annotations, AsJson, ConfigFile, Overrides, finish
 from chronav.config import build
 from chronav.errors import CallError
-from chronav.outcome import Outcome, report_error, run_command
+from chronav.outcome import Outcome, report_error
 from chronav.services import load
 
 app = typer.Typer(
@@ -21,22 +22,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="config overrides")]
-ConfigFile = Annotated[str | None, typer.Option("--config", help="a YAML file of config keys")]
-AsJson = Annotated[bool, typer.Option("--json", help="end stdout with one JSON object: the outcome")]
-Annotations = Annotated[
-    str | None,
-    typer.Option(
-        help="folder of the data set's official annotation files; kinetics, vggsound, audioset: or one csv file"
-    ),
-]
-
-
-def _split(text: str) -> str:
-    if text in ("all", "folds") or (text.isdigit() and int(text) > 0):
-        return text
-    raise typer.BadParameter(f"'{text}' is not a number, all or folds")
 
 
 @app.command()
@@ -90,7 +75,7 @@ def ingest(
         )
         return load("pipelines.job").ingest(source, table, settings, dataset, annotations, options)
 
-    _finish(job, summaries.ingest, as_json)
+    finish(job, summaries.ingest, as_json)
 
 
 @app.command()
@@ -109,7 +94,7 @@ def inspect(
         settings = build(load("pipelines.inspect.config").InspectConfig, config, overrides or ())
         return load("pipelines.inspect").inspect(table, html, settings)
 
-    _finish(job, summaries.inspect, as_json)
+    finish(job, summaries.inspect, as_json)
 
 
 @app.command()
@@ -150,118 +135,11 @@ def pretrain(
             table, out, settings, recipe, exclude or [], resume, probe, profile
         )
 
-    _finish(job, summaries.pretrain, as_json, "add --resume auto to go on from the latest checkpoint")
+    finish(job, summaries.pretrain, as_json, "add --resume auto to go on from the latest checkpoint")
 
 
-@app.command()
-def evaluate(
-    protocol: Annotated[
-        str, typer.Argument(help="retrieval, linear, audio, crossmodal, finetune, or all (but finetune)")
-    ],
-    overrides: Overrides = None,
-    export: Annotated[str, typer.Option(help="the export folder of a pre-training run")] = ...,  # type: ignore[assignment]
-    data: Annotated[str, typer.Option(help="a clip table, or media in a known layout")] = ...,  # type: ignore[assignment]
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            help="layout of the media: ucf101, hmdb51, esc50, esc10, world, or folder (a folder a class)"
-        ),
-    ] = None,
-    annotations: Annotations = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            parser=_split,
-            metavar="SPLIT",
-            help="an official split or fold (1, 2, 3), all of them, or folds: divide the data anew",
-        ),
-    ] = None,
-    against: Annotated[
-        str | None, typer.Option(help="another export, to be compared with test item by test item")
-    ] = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure an export on labelled data, beside the same network untrained and other baselines."""
-
-    def job() -> Outcome:
-        settings = build(load("evaluation.config").EvaluateConfig, config, overrides or ())
-        run = load("evaluation.job").evaluate
-        return run(protocol, export, data, settings, dataset, annotations, split, against)
-
-    _finish(job, summaries.evaluate, as_json)
-
-
-@app.command()
-def compare(
-    runs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN_OR_OUTCOME...",
-            help="MLflow run ids of evaluations, or files with their JSON outcomes",
-        ),
-    ],
-    out: Annotated[str, typer.Option(help="the page to write, an .html file")] = ...,  # type: ignore[assignment]
-    as_json: AsJson = False,
-) -> None:
-    """Set evaluations beside one another on a page, paired where they asked about the same items."""
-    _finish(lambda: load("evaluation.compare").compare(runs, out), summaries.compare, as_json)
-
-
-@app.command()
-def ablate(
-    overrides: Overrides = None,
-    table: Annotated[
-        list[str],
-        typer.Option(help="a clip table to learn from; repeat for several, each T or each T=WEIGHT"),
-    ] = ...,  # type: ignore[assignment]
-    data: Annotated[
-        str, typer.Option(help="what runs are measured on: a clip table, or media in a known layout")
-    ] = ...,  # type: ignore[assignment]
-    grid: Annotated[
-        str, typer.Option(help="paper, or a YAML file: switches, changes, seeds, protocols")
-    ] = ...,  # type: ignore[assignment]
-    out: Annotated[str, typer.Option(help="folder of the study; called again, it goes on")] = "runs/ablate",
-    recipe: Annotated[str, typer.Option(help="the full method's recipe, as for pretrain")] = "small",
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="keep a split out of pre-training: ucf101/1=test")
-    ] = None,
-    dataset: Annotated[str | None, typer.Option(help="layout of the media, as for evaluate")] = None,
-    annotations: Annotations = None,
-    split: Annotated[str | None, typer.Option(parser=_split, metavar="SPLIT", help="as for evaluate")] = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Train without one piece after another, measure all, and show the differences to the full method."""
-
-    def job() -> Outcome:
-        settings = load("evaluation.ablate.config").open_config(recipe, config, overrides or ())
-        asked = load("evaluation.ablate.preflight").Asked(
-            table, data, exclude or (), dataset, annotations, split
-        )
-        return load("evaluation.ablate.job").ablate(asked, grid, out, settings, recipe)
-
-    _finish(job, summaries.ablate, as_json)
-
-
-@app.command()
-def embed(
-    source: Annotated[str, typer.Argument(help="a clip table, or media: a folder, glob, or file of uris")],
-    overrides: Overrides = None,
-    export: Annotated[str, typer.Option(help="the export folder of a pre-training run")] = ...,  # type: ignore[assignment]
-    out: Annotated[str, typer.Option(help="the Parquet file to write")] = ...,  # type: ignore[assignment]
-    dataset: Annotated[str, typer.Option(help="layout of the media, as for ingest")] = "folder",
-    annotations: Annotations = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write the features of clips, or of whole videos, by an export."""
-
-    def job() -> Outcome:
-        settings = build(load("evaluation.config").EmbedConfig, config, overrides or ())
-        return load("evaluation.embed").embed(export, source, out, settings, dataset, annotations)
-
-    _finish(job, summaries.embed, as_json)
+for command in (evaluate, compare, ablate, embed):
+    app.command()(command)
 
 
 @app.command()
@@ -280,7 +158,7 @@ def demo(
         demo_module = load("chronav.demo")
         return demo_module.demo(out, data, build(demo_module.DemoConfig, config, overrides or ()))
 
-    _finish(job, summaries.demo, as_json, "run it again to begin anew in another folder")
+    finish(job, summaries.demo, as_json, "run it again to begin anew in another folder")
 
 
 @app.command("import-gpu")
@@ -291,7 +169,7 @@ def import_gpu(
     """Enter what a GPU machine measured into MLflow."""
     from chronav.gpu_report import import_report
 
-    _finish(lambda: import_report(file), summaries.import_gpu, as_json)
+    finish(lambda: import_report(file), summaries.import_gpu, as_json)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -311,7 +189,7 @@ def submit(
     def job() -> Outcome:
         return load("deploy.submit").submit(call, address, working_dir)
 
-    _finish(job, summaries.submit, as_json)
+    finish(job, summaries.submit, as_json)
 
 
 def main() -> None:
@@ -343,16 +221,6 @@ def _root(
 ) -> None:
     if context.invoked_subcommand is None:
         print(context.get_help())
-
-
-def _finish(
-    job: Callable[[], Outcome],
-    summary: Callable[[Mapping[str, Any]], str],
-    as_json: bool,
-    go_on: str = "run the same command again to go on",
-) -> None:
-    code = run_command(job, summary, as_json, go_on)
-    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

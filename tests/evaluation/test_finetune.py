@@ -225,10 +225,10 @@ def tuner_of(export: str, config: FinetuneConfig, hooks: Hooks, scratch: bool = 
 
 
 def test_training_begins_at_a_guess_and_learns(colour_table: str, tiny_export: str) -> None:
-    config = CONFIG.model_copy(update={"steps": 30, "label_smoothing": 0.0, "log_every": 1})
+    config = CONFIG.model_copy(update={"steps": 60, "label_smoothing": 0.0, "log_every": 1})
     hooks = Hooks()
     tuner = tuner_of(tiny_export, config, hooks)
-    assert tune(tuner, batches(colour_table, config)[0], config, 0, 0, 30, hooks) == 30
+    assert tune(tuner, batches(colour_table, config)[0], config, 0, 0, 60, hooks) == 60
     assert hooks.logged[0]["loss"] == pytest.approx(math.log(3), abs=1e-6)
     assert hooks.logged[0]["lr"] == config.lr
     assert np.mean([v["loss"] for v in hooks.logged[-5:]]) < 0.7
@@ -312,7 +312,7 @@ def test_finetune_from_end_to_end(
         [
             *("clips=2", "crops=3", "bootstrap=100", "labels_per_class=3"),
             *(f"out={tmp_path}/out", f"cache={tmp_path}/c"),
-            *("finetune.workers=2", "finetune.steps=25", "finetune.batch_size=16", "finetune.threads=1"),
+            *("finetune.workers=2", "finetune.steps=60", "finetune.batch_size=16", "finetune.threads=1"),
         ],
     )
     outcome = evaluate("finetune", tiny_export, colour_table, settings, None, None, 1)
