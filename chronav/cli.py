@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chronav import __version__, summaries
-from chronav.cli_evaluation import ablate, compare, embed, evaluate
+from chronav.cli_evaluation import app as evaluation_app
 from chronav.cli_options import Annotations, AsJson, ConfigFile, Overrides, finish
 from chronav.config import build
 from chronav.errors import CallError
@@ -138,8 +138,7 @@ def pretrain(
     finish(job, summaries.pretrain, as_json, "add --resume auto to go on from the latest checkpoint")
 
 
-for command in (evaluate, compare, ablate, embed):
-    app.command()(command)
+app.add_typer(evaluation_app)
 
 
 @app.command()

@@ -12,7 +12,10 @@ from chronav.config import build
 from chronav.outcome import Outcome
 from chronav.services import load
 
+app = typer.Typer()
 
+
+@app.command()
 def evaluate(
     protocol: Annotated[
         str, typer.Argument(help="retrieval, linear, audio, crossmodal, finetune, or all (but finetune)")
@@ -51,6 +54,7 @@ def evaluate(
     finish(job, summaries.evaluate, as_json)
 
 
+@app.command()
 def compare(
     runs: Annotated[
         list[str],
@@ -66,6 +70,7 @@ def compare(
     finish(lambda: load("evaluation.compare").compare(runs, out), summaries.compare, as_json)
 
 
+@app.command()
 def ablate(
     overrides: Overrides = None,
     table: Annotated[
@@ -103,6 +108,7 @@ def ablate(
     finish(job, summaries.ablate, as_json)
 
 
+@app.command()
 def embed(
     source: Annotated[str, typer.Argument(help="a clip table, or media: a folder, glob, or file of uris")],
     overrides: Overrides = None,

@@ -20,6 +20,8 @@ INPUT_PATHS = frozenset({"source", "annotations", "config", "data", "export", "a
 """Parameters of commands that name something to read: `--working-dir` may ship it."""
 OUTPUT_PATHS = frozenset({"table", "out", "probe", "html"})
 """Parameters of commands that name something written, or a table, which is never shipped."""
+NAMES_OR_PATHS = frozenset({"grid", "runs"})
+"""Parameters that take names as well; what has a dot or a slash in it is a file to read."""
 CONFIG_PATHS = {
     "evaluate": ("evaluation.config", "EvaluateConfig", ("out", "cache")),
     "embed": ("evaluation.config", "EmbedConfig", ("cache",)),
@@ -76,14 +78,15 @@ def _app() -> typer.Typer:
 def _values(parameter: Any, context: Any, working_dir: str | None) -> list[str]:
     """What the call gave a parameter, as text; nothing where it left the default, unless that is a path."""
     value = context.params[parameter.name]
-    is_path = parameter.name in INPUT_PATHS | OUTPUT_PATHS
+    is_path = parameter.name in INPUT_PATHS | OUTPUT_PATHS | NAMES_OR_PATHS
     given = context.get_parameter_source(parameter.name).name != "DEFAULT"
     if value is None or not (given or is_path):
         return []
     values = [str(v) for v in value] if isinstance(value, list | tuple) else [str(value)]
     if is_path:
-        shipped = working_dir if parameter.name in INPUT_PATHS else None
-        return [_portable_path(v, shipped) for v in values]
+        shipped = None if parameter.name in OUTPUT_PATHS else working_dir
+        named = parameter.name in NAMES_OR_PATHS
+        return [v if named and not set("./") & set(v) else _portable_path(v, shipped) for v in values]
     return values
 
 

@@ -12,7 +12,7 @@ from typer.main import get_command
 from chronav.cli import app
 from chronav.config import build
 from chronav.errors import CallError
-from deploy.entrypoint import INPUT_PATHS, OUTPUT_PATHS, portable, shell_line
+from deploy.entrypoint import INPUT_PATHS, NAMES_OR_PATHS, OUTPUT_PATHS, portable, shell_line
 from evaluation.config import EvaluateConfig
 
 NO_PATHS = {
@@ -46,7 +46,7 @@ def test_every_parameter_of_every_command_is_known_to_be_a_path_or_not() -> None
     """A new command must say which of its parameters are paths, or it would fail on a cluster."""
     commands: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
     names = {p.name for name, c in commands.items() if name != "submit" for p in c.params}
-    assert names <= INPUT_PATHS | OUTPUT_PATHS | NO_PATHS
+    assert names <= INPUT_PATHS | OUTPUT_PATHS | NAMES_OR_PATHS | NO_PATHS
     assert not (INPUT_PATHS | OUTPUT_PATHS) & NO_PATHS
 
 
@@ -104,6 +104,14 @@ def test_folders_that_evaluate_leaves_to_its_config_are_the_callers_too(
 ) -> None:
     call = portable([*EVALUATE, *more])
     assert call[call.index("linear") + 1 :] == [text.format(here=here) for text in sent]
+
+
+def test_a_name_is_no_path_and_a_file_is(here: Path) -> None:
+    sent = portable(["compare", "0123abcd", "outcome.json", "--out", "page.html"])
+    assert "0123abcd" in sent and f"{here}/outcome.json" in sent
+    study = ["ablate", "--table", "T", "--data", "D", "--grid"]
+    assert f"{here}/paper" not in portable([*study, "paper"])
+    assert f"{here}/grid.yaml" in portable([*study, "grid.yaml"])
 
 
 def test_a_split_arrives_as_it_was_given(here: Path) -> None:
