@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pyarrow.parquet as pq
 
+from benchmarks import decode_log
 from chronav.progress import say
 from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, ledger_path
 from pipelines.table import data_files, open_table, read_meta, read_row_group, row_groups
@@ -43,12 +43,14 @@ class Trial:
     """One ingest that was killed, and how it went on.
 
     `alone`: the job came to its end without a second call. `decoded`: in the call that came to the end.
-    `again`: files committed before the kill that are in another batch at the end. `orphans`: part files that no
-    log names; `orphan_files`: source files with clips in them; `orphans_of_kept`: those of them that were committed
-    before the kill.
+    `phase`: how long after a commit the kill was meant to come, as a share of the time from commit to commit.
+    `again`: files committed before the kill that are in another batch at the end. `twice`: files of which two decodes
+    or more have begun; `twice_of_kept`: those of them that were committed before the kill. `orphans`: part files that
+    no log names.
     """
 
     kind: str
+    phase: float
     at: Snapshot
     alone: bool
     decoded: int
@@ -56,18 +58,21 @@ class Trial:
     clips: Digests
     ledger: Digests
     again: int
+    twice: int
+    twice_of_kept: int
     orphans: int
-    orphan_files: int
-    orphans_of_kept: int
 
 
 def start(source: Path, table: Path, cluster: str | None = None) -> subprocess.Popen[str]:
-    """`chronav ingest` in a process of its own, on a Ray of its own or on the one at the address `cluster`."""
+    """`chronav ingest` in a process of its own, on a Ray of its own or on the one at the address `cluster`.
+
+    The decodes that begin are in `decode_log_of(table)`; a cluster has to be started with that in its environment.
+    """
     sizes = [f"files_per_commit={FILES_PER_COMMIT}", f"files_per_task={FILES_PER_TASK}"]
     call = [
         sys.executable,
         "-m",
-        "chronav.cli",
+        "benchmarks.decode_log",
         "ingest",
         str(source),
         "--table",
@@ -76,11 +81,28 @@ def start(source: Path, table: Path, cluster: str | None = None) -> subprocess.P
         *sizes,
     ]
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    environment[decode_log.LOG] = str(decode_log_of(table))
     if cluster is not None:
         environment["RAY_ADDRESS"] = cluster
     return subprocess.Popen(
         call, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
+
+
+def decode_log_of(table: Path) -> Path:
+    """Where the decodes for a table are noted."""
+    return table.with_name(f"{table.name}.decodes")
+
+
+def pace(process: subprocess.Popen[str], table: Path) -> float:
+    """Wait for a call; the seconds from commit to commit on average."""
+    times: list[float] = []
+    while process.poll() is None and len(times) < COMMITS:
+        times += [time.monotonic()] * (commits(table) - len(times))
+        time.sleep(0.01)
+    if finish(process) is None or len(times) < COMMITS:
+        raise SystemExit("the undisturbed run failed")
+    return (times[-1] - times[0]) / (COMMITS - 1)
 
 
 def finish(process: subprocess.Popen[str]) -> dict[str, Any] | None:
@@ -108,7 +130,7 @@ def kill_driver(process: psutil.Process, _: Path) -> None:
 
 
 def kill_worker(process: psutil.Process, _: Path) -> None:
-    """A process that decodes for the driver's own Ray, and the one apart that it decodes in."""
+    """A process that decodes for the driver's own Ray, and the one apart that it decodes in, amid a file."""
     _kill_tree(_worker(process))
 
 
@@ -121,16 +143,22 @@ def kill_raylet(_: psutil.Process, table: Path) -> None:
 
 
 def _worker(root: psutil.Process) -> psutil.Process:
-    """A Ray worker below `root` that has a decoder of its own."""
+    """A Ray worker below `root` whose decoder is at work."""
     until = time.monotonic() + 20
     while time.monotonic() < until:
         for member in root.children(recursive=True):
             try:
-                if any("pipelines.isolate" in " ".join(child.cmdline()) for child in member.children()):
+                if any(_decodes(child) for child in member.children()):
                     return member
             except psutil.NoSuchProcess:
                 continue
     raise SystemExit("there is no worker to kill")
+
+
+def _decodes(process: psutil.Process) -> bool:
+    """Whether a process is a decoder that has a file: without one it sleeps, which a decoder hardly ever does."""
+    busy = process.status() in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
+    return busy and "decode_log:decode_file" in " ".join(process.cmdline())
 
 
 def _kill_tree(root: psutil.Process) -> None:
@@ -138,15 +166,27 @@ def _kill_tree(root: psutil.Process) -> None:
         member.kill()
 
 
-def run_trial(kind: str, kill: Kill, source: Path, table: Path, moment: int, cluster: str | None) -> Trial:
-    """Ingest, kill once `moment` batches are committed, let it go on or run it again, and look."""
+def run_trial(
+    kind: str,
+    kill: Kill,
+    source: Path,
+    table: Path,
+    moment: tuple[int, float],
+    batch_s: float,
+    cluster: str | None,
+) -> Trial:
+    """Ingest, kill, let it go on or run it again, and look.
+
+    `moment`: how many commits are waited for, and which share of `batch_s` seconds from then on.
+    """
     began = time.monotonic()
     process = start(source, table, cluster)
     family = psutil.Process(process.pid)
-    while commits(table) < moment:
+    while commits(table) < moment[0]:
         if process.poll() is not None:
-            raise SystemExit(f"{kind}: ended before commit {moment}")
+            raise SystemExit(f"{kind}: ended before commit {moment[0]}")
         time.sleep(0.002)
+    time.sleep(moment[1] * batch_s)
     left = family.children(recursive=True)
     before = snapshot(table)
     kill(family, table)
@@ -163,13 +203,13 @@ def run_trial(kind: str, kill: Kill, source: Path, table: Path, moment: int, clu
         if member.is_running():
             member.kill()
     say(f"{kind} killed at commit {before.commit} of {COMMITS}: {'by itself' if alone else 'second call'}")
-    found = orphans(table)
-    names = {uri for uris in found.values() for uri in uris}
     after = snapshot(table).batches
+    twice = {uri for uri, count in decode_log.decodes(decode_log_of(table)).items() if count > 1}
     return Trial(
-        kind, before, alone, outcome["decoded"], time.monotonic() - began, clip_digests(table), ledger_digests(table),
+        kind, moment[1], before, alone, outcome["decoded"], time.monotonic() - began, clip_digests(table),
+        ledger_digests(table),
         again=sum(after.get(uri) != batch for uri, batch in before.batches.items()),
-        orphans=len(found), orphan_files=len(names), orphans_of_kept=len(names & before.batches.keys()),
+        twice=len(twice), twice_of_kept=len(twice & before.batches.keys()), orphans=len(orphans(table)),
     )  # fmt: skip
 
 
@@ -203,17 +243,10 @@ def _digest(row: Mapping[str, Any]) -> str:
     return hashed.hexdigest()
 
 
-def orphans(table: Path) -> dict[str, list[str]]:
-    """Part files that the log does not name -> the source files whose clips they hold, where they are whole."""
+def orphans(table: Path) -> list[str]:
+    """Part files that the log does not name."""
     named = {Path(path).name for path in data_files(open_table(str(table)))}
-    found = {}
-    for path in table.glob("part-*.parquet"):
-        if path.name not in named:
-            try:
-                found[path.name] = pq.read_table(path, columns=["source_uri"])["source_uri"].to_pylist()
-            except (OSError, ValueError):
-                found[path.name] = []  # it has no end
-    return found
+    return sorted(path.name for path in table.glob("part-*.parquet") if path.name not in named)
 
 
 @contextmanager

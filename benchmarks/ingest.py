@@ -124,22 +124,31 @@ def media_seconds(path: Path) -> float:
 
 
 def verdict(contest: Contest) -> str:
-    """One line: ours beside the floor and the best peer."""
-    ours = statistics.median(contest.to_floor(MORE))
+    """Two lines: ours beside the floor and the best peer, with what a job costs of itself and without."""
     peers = [
         name for name in contest.costs if name not in (FLOOR, FFMPEG_FLOOR, OURS, OURS_TASKS, TWO, ONE_FILE)
     ]
     best = min(peers, key=lambda name: statistics.median(contest.per_media_s(name)))
-    beside = statistics.median(ratios(contest.per_media_s(best), contest.per_media_s(MORE)))
+    all_in, beyond = (_beside(contest, name, best) for name in (OURS, MORE))
+    clock = ratios(
+        [cost.wall_s for cost in contest.costs[OURS]], [cost.wall_s for cost in contest.costs[TWO]]
+    )
     return (
-        f"{ours:.2f} of the floor (goal {GOAL}: {'reached' if ours <= GOAL else 'missed'}), "
-        f"{beside:.2f} times as fast as {best}, the fastest peer; two workers "
-        f"{spread(contest.two_to_one(), 2)} times one (goal {GOAL_TWO})"
+        f"All-in {all_in}; two workers {spread(clock, 2)} times one.\n"
+        f"Without the job's own cost {beyond}; two workers {spread(contest.two_to_one(), 2)} times one "
+        f"(goals: {GOAL} of the floor all-in, two workers {GOAL_TWO})."
     )
 
 
-def measure_counts(folder: Path, counts: Sequence[int]) -> list[list[str]]:
-    """CPU seconds a file of jobs of few and of many files, the last with two workers, too; rows of a table."""
+def _beside(contest: Contest, name: str, peer: str) -> str:
+    floor = statistics.median(contest.to_floor(name))
+    beside = statistics.median(ratios(contest.per_media_s(peer), contest.per_media_s(name)))
+    goal = "reached" if floor <= GOAL else "missed"
+    return f"{floor:.2f} of the floor ({goal}), {beside:.2f} times as fast as {peer}, the fastest peer"
+
+
+def measure_counts(folder: Path, counts: Sequence[int]) -> dict[tuple[str, int], Cost]:
+    """Jobs of one, of few and of many files, the last with two workers, too: by path and files."""
     bases = tiny_bases(folder / "bases")
     paths = list(map(str, write_many(folder / "tiny", bases, max(counts))))
     costs = {}
@@ -147,7 +156,7 @@ def measure_counts(folder: Path, counts: Sequence[int]) -> list[list[str]]:
         print(f"  {name}, {count} files", flush=True)
         with Contestant(partial(costed, PATHS[name]), Files(tuple(paths[:count]), 64, 48)) as contestant:
             costs[name, count] = contestant.run()
-    return count_rows(costs)
+    return costs
 
 
 def count_rows(costs: Mapping[tuple[str, int], Cost]) -> list[list[str]]:
@@ -167,15 +176,33 @@ def count_rows(costs: Mapping[tuple[str, int], Cost]) -> list[list[str]]:
     ]
 
 
-def section(contests: Sequence[Contest], counted: Sequence[Sequence[str]], notes: str) -> str:
+def flatness(costs: Mapping[tuple[str, int], Cost]) -> str:
+    """One line: what a file costs in the largest job, beside that in the smallest. `costs`: by path and files."""
+    counts = sorted(count for name, count in costs if name == OURS and count > 1)
+    few, many = counts[0], counts[-1]
+    all_in, beyond = (
+        _per_file(costs, many, alone) / _per_file(costs, few, alone) for alone in (0.0, costs[OURS, 1].cpu_s)
+    )
+    return (
+        f"From {few:,} to {many:,} files the CPU time a file becomes {all_in:.2f} times as much all-in, "
+        f"{beyond:.2f} times without that of a job of one file (flat: 1)."
+    )
+
+
+def _per_file(costs: Mapping[tuple[str, int], Cost], count: int, alone_s: float) -> float:
+    return (costs[OURS, count].cpu_s - alone_s) / (count - 1 if alone_s else count)
+
+
+def section(contests: Sequence[Contest], costs: Mapping[tuple[str, int], Cost], notes: str) -> str:
     """The page's section."""
     head = heading("Ingest", "python -m benchmarks.ingest --page")
     header = ["path", "CPU ms a second of media", "to decord's floor", "media-seconds/s on the clock"]
-    parts = [f"### {one.title}: {verdict(one)}\n\n{markdown(header, one.rows())}" for one in contests]
-    counts = markdown(
-        ["files", "CPU ms a file", "less those of a job of one", "files/s on the clock"], counted
-    )
-    flat = f"### Few files and many: videos of 1 s, 64x48, one worker\n\n{counts}"
+    parts = [f"### {one.title}\n\n{verdict(one)}\n\n{markdown(header, one.rows())}" for one in contests]
+    columns = [
+        "path", "files", "CPU ms a file", "less those of a job of one", "files/s on the clock", "less a job of one",
+    ]  # fmt: skip
+    counts = markdown(columns, count_rows(costs))
+    flat = f"### Few files and many: videos of 1 s, 64x48\n\n{flatness(costs)}\n\n{counts}"
     return "\n\n".join([head, notes, *parts, flat])
 
 

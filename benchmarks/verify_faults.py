@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from benchmarks.decode_log import LOG
 from benchmarks.fault_trials import (
     COMMITS,
     FILES,
@@ -26,11 +27,12 @@ from benchmarks.fault_trials import (
     Kill,
     Trial,
     clip_digests,
-    finish,
+    decode_log_of,
     kill_driver,
     kill_raylet,
     kill_worker,
     ledger_digests,
+    pace,
     run_trial,
     start,
     two_nodes,
@@ -43,11 +45,17 @@ KINDS: dict[str, Kill] = {"driver": kill_driver, "worker": kill_worker, "raylet"
 MOMENTS = 12
 
 
-def moments(rng: random.Random, count: int, commits: int) -> list[tuple[str, int]]:
-    """Whom to kill and after which commit: one moment in each of `count` equal parts of the job, kinds in turn."""
+def moments(rng: random.Random, count: int, commits: int) -> list[tuple[str, tuple[int, float]]]:
+    """Whom to kill and when: after which commit, and after which share of the time to the next one.
+
+    One moment in each of `count` equal parts of the job, kinds in turn; at least one commit is left to be made.
+    """
     kinds = list(KINDS)
-    edges = [1 + (commits - 1) * k / count for k in range(count + 1)]
-    return [(kinds[k % len(kinds)], int(rng.uniform(edges[k], edges[k + 1]))) for k in range(count)]
+    edges = [1 + (commits - 2) * k / count for k in range(count + 1)]
+    return [
+        (kinds[k % len(kinds)], (int(rng.uniform(edges[k], edges[k + 1])), rng.random()))
+        for k in range(count)
+    ]
 
 
 def faults(trial: Trial, clips: Digests, ledger: Digests) -> list[str]:
@@ -57,7 +65,7 @@ def faults(trial: Trial, clips: Digests, ledger: Digests) -> list[str]:
         wrong.append("other clips")
     if trial.ledger != ledger:
         wrong.append("another ledger")
-    if trial.again or trial.orphans_of_kept:
+    if trial.again or trial.twice_of_kept:
         wrong.append("committed files were decoded again")
     due = FILES if trial.alone else FILES - len(trial.at.batches)
     if trial.decoded != due:
@@ -68,18 +76,19 @@ def faults(trial: Trial, clips: Digests, ledger: Digests) -> list[str]:
 def page(trials: Sequence[Trial], clips: Digests, ledger: Digests, seed: int) -> str:
     """The page as Markdown."""
     header = [
-        "SIGKILL to", "after commit", "files committed then", "went on", "files decoded from then on",
-        "orphan part files", "files in them, decoded twice", "table and ledger, row for row",
+        "SIGKILL to", "after commit", "waited, of a batch", "files committed then", "went on",
+        "files decoded from then on", "decodes begun twice", "orphan part files", "table and ledger, row for row",
     ]  # fmt: skip
     rows = [
         [
             trial.kind,
             f"{trial.at.commit} of {COMMITS}",
+            f"{trial.phase:.2f}",
             str(len(trial.at.batches)),
             "by itself" if trial.alone else "when called again",
             str(trial.decoded - (len(trial.at.batches) if trial.alone else 0)),
+            str(trial.twice),
             str(trial.orphans),
-            str(trial.orphan_files),
             ", ".join(faults(trial, clips, ledger)) or "as undisturbed",
         ]
         for trial in trials
@@ -96,12 +105,13 @@ undisturbed run; all but times and batch numbers.
 {markdown(header, rows)}
 
 *Driver*: the driver alone; Ray's processes end some time later, and the same command is called at once. *Worker*: a
-process in which tasks run, and the one apart that decodes for it; on the job's own Ray of two workers. *Raylet*: that
-of a node where tasks run, one of two beside a head without tasks (`ray.cluster_utils.Cluster`, on one machine; it is
-told to notice a lost node within seconds). *Orphan part files*: left by tasks that were killed or whose batch was not
-committed; the log does not name them and no reader opens them. The files in them are those that were decoded twice;
-none of them had been committed before the kill. (A part file without an end is counted, what is in it is not; what a
-killed worker had decoded and not begun to write, at most the files of one task, leaves no trace.)
+process in which tasks run, and the one apart that decodes for it, while it does; on the job's own Ray of two workers.
+*Raylet*: that of a node where a file is being decoded, one of two beside a head without tasks
+(`ray.cluster_utils.Cluster`, on one machine; it is told to notice a lost node within seconds). *Waited*: how long
+after a commit the kill came, as a share of the usual time from commit to commit (worker and raylet: then at the next
+moment at which one decodes). *Decodes begun twice*: files, by a log that each decode writes to as it begins; none of
+them had been committed before the kill. *Orphan part files*: left by tasks that were killed or whose batch was not
+committed; the log does not name them and no reader opens them.
 """
 
 
@@ -116,17 +126,17 @@ def main() -> int:
         folder, source = Path(name), Path(name, "media")
         write_many(source, tiny_bases(folder / "bases"), FILES)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
-        if finish(start(source, folder / "undisturbed")) is None:
-            raise SystemExit("the undisturbed run failed")
+        batch_s = pace(start(source, folder / "undisturbed"), folder / "undisturbed")
         clips, ledger = clip_digests(folder / "undisturbed"), ledger_digests(folder / "undisturbed")
         trials = []
         for number, (kind, moment) in enumerate(moments(random.Random(given.seed), given.moments, COMMITS)):
             table = folder / f"table{number}"
             if kind == "raylet":
+                os.environ[LOG] = str(decode_log_of(table))
                 with two_nodes() as address:
-                    trials.append(run_trial(kind, KINDS[kind], source, table, moment, address))
+                    trials.append(run_trial(kind, KINDS[kind], source, table, moment, batch_s, address))
             else:
-                trials.append(run_trial(kind, KINDS[kind], source, table, moment, None))
+                trials.append(run_trial(kind, KINDS[kind], source, table, moment, batch_s, None))
     text = page(trials, clips, ledger, given.seed)
     Path(given.page).write_text(text)
     print(text)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chronav import remote
+from chronav import local, remote
 from chronav.errors import CallError
 
 if TYPE_CHECKING:
@@ -63,6 +63,17 @@ def sha256(path: str) -> str:
         return digest.hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def ends(path: str, size: int, length: int) -> bytes:
+    """The first and the last `length` bytes of a file of `size` bytes. Raises `OSError` when they cannot be read."""
+    if is_url(path):
+        fs, inner = _fs(path)
+        return fs.cat_file(inner, start=0, end=length) + fs.cat_file(inner, start=size - length, end=size)
+    with open(path, "rb") as file:
+        head = file.read(length)
+        file.seek(size - length)
+        return head + file.read(length)
 
 
 def parent(path: str) -> str:
@@ -198,7 +209,13 @@ def remove(path: str) -> None:
 
 
 def list_files(root: str) -> Iterator[StoredFile]:
-    """All files below a folder, sorted by path; hidden files and folders are left out."""
+    """All files below a folder, sorted by path; hidden files and folders are left out.
+
+    On a local disk linked folders are entered (see `local.walk`), and pipes, sockets and devices are left out.
+    """
+    if not is_url(root):
+        yield from _local_files(absolute(root))
+        return
     fs, inner = _fs(root)
     yield from _visible(fs.find(inner, detail=True), inner, root)
 
@@ -216,8 +233,13 @@ def pattern_root(pattern: str) -> str:
 def list_matches(pattern: str) -> Iterator[StoredFile]:
     """The files that match a pattern, sorted by path; hidden ones below its fixed part are left out.
 
-    Raises `ValueError` where `**` is only part of a name.
+    Links and what is no file are treated as by `list_files`. Raises `ValueError` where `**` is only part of a name.
     """
+    if not is_url(pattern):
+        matches, root = matcher(pattern), pattern_root(pattern)
+        depth = None if "**" in pattern else absolute(pattern).removeprefix(root).strip("/").count("/") + 1
+        yield from (file for file in _local_files(root, depth) if matches(file.uri))
+        return
     fs, inner = _fs(pattern)
     found = {path: info for path, info in fs.glob(inner, detail=True).items() if info["type"] == "file"}
     yield from _visible(found, _fixed(inner), pattern)
@@ -262,6 +284,17 @@ def _list_folder(folder: str) -> dict[str, StoredFile]:
     files = [info for info in found if info["type"] == "file" and not _is_marker(info["name"])]
     urls = [join(folder, info["name"].rpartition("/")[2]) for info in files]
     return {url: _stored(url, info) for url, info in zip(urls, files, strict=True)}
+
+
+def _local_files(root: str, depth: int | None = None) -> list[StoredFile]:
+    """The files below a local folder, sorted by path."""
+    entries = sorted(local.walk(root, depth), key=lambda entry: entry.path)
+    special = [entry.path for entry in entries if entry.special]
+    if special:
+        from chronav.progress import say  # takes longer to load than most calls of this module
+
+        say(f"left out as pipe, socket or device: {len(special)}, the first of them {special[0]!a}")
+    return [StoredFile(entry.path, entry.size, entry.mtime) for entry in entries if not entry.special]
 
 
 def _visible(found: Mapping[str, dict], root: str, path: str) -> Iterator[StoredFile]:

@@ -6,11 +6,13 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from chronav import storage
+from chronav.errors import JobError
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -26,6 +28,9 @@ REGISTERED_MODEL = "chronav"
 """The registered model whose versions are the exports."""
 
 _PARAMS_A_CALL = 100
+_ANSWER_S = 10.0
+# What the modules of their errors begin with: those of the tracking store and of where it keeps artifacts.
+_CLIENTS = frozenset({"mlflow", "requests", "urllib3", "sqlalchemy", "botocore", "boto3", "google"})
 
 
 def tracking_uri() -> str:
@@ -39,6 +44,29 @@ def how_to_open() -> str:
     if uri.startswith("http"):
         return f"open {uri}"
     return f"{sys.executable} -m mlflow ui --backend-store-uri {uri}"
+
+
+def check_store() -> None:
+    """Raise within seconds where a tracking server does not answer: MLflow's own calls try for minutes."""
+    uri = tracking_uri()
+    if uri.startswith("http"):
+        import requests
+
+        with suppress(requests.exceptions.SSLError):  # MLflow may have been told to trust it
+            requests.head(uri, timeout=_ANSWER_S)
+
+
+@contextmanager
+def store_errors(what: str) -> Iterator[None]:
+    """Raise what a tracking store that fails or does not answer raises as `JobError`: `what`, and one line of it."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _CLIENTS:
+            raise
+        line = " ".join(str(error).split())[:300]
+        message = f"{what}: the MLflow store at {tracking_uri()} cannot be used: {line}"
+        raise JobError(message, code="tracking", path=tracking_uri()) from error
 
 
 class Run:

@@ -1,7 +1,8 @@
 """Exact duplicates: files whose content is that of another file, whatever their names and ids are.
 
-Only files of one size can be equal, so that most need not be read for it. Those of one size are hashed before any is
-decoded; of several with one content the first is, and the table never holds a content twice.
+Only files of one size can be equal, so that many need not be read for it. Of those of one size the first and last
+bytes are compared, and where these are equal, too, they are hashed before any is decoded; of several with one content
+the first is, and the table never holds a content twice.
 """
 
 from __future__ import annotations
@@ -53,6 +54,12 @@ def suspects(
     counts = Counter(item.size for item in items)
     sizes = {known[uri].size for uri in owners.values()} | {size for size, n in counts.items() if n > 1}
     return [item for item in items if item.size in sizes]
+
+
+def alike(items: Sequence[SourceItem], prints: Mapping[str, str]) -> list[SourceItem]:
+    """The `items` that have size and fingerprint of another one. `prints`: fingerprints by uri."""
+    counts = Counter((item.size, prints[item.uri]) for item in items if item.uri in prints)
+    return [item for item in items if item.uri in prints and counts[item.size, prints[item.uri]] > 1]
 
 
 def find_copies(sha256: Mapping[str, str], known: Mapping[str, Known], owners: Mapping[str, str]) -> Copies:

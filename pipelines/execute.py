@@ -15,7 +15,7 @@ from pipelines.batches import Batches
 from pipelines.commit import ClipTable
 from pipelines.config import IngestConfig
 from pipelines.duplicates import Copies
-from pipelines.hashing import hash_task, make_hash_tasks, read_hashes
+from pipelines.hashing import SHORT, hash_task, make_hash_tasks, read_hashes
 from pipelines.lease import Lease
 from pipelines.plan import Plan, State
 from pipelines.result import one_line
@@ -34,7 +34,7 @@ def decode_all(plan: Plan, state: State, config: IngestConfig, batches: Batches,
     with connected():
         todo = plan.todo
         if config.duplicates == "reject":
-            copies = _find_copies(plan, state, batches.table.path)
+            copies = _find_copies(plan, state, config, batches.table.path)
             lease.check()
             batches.leave_out(copies)
             todo = [item for item in todo if item.uri not in copies]
@@ -65,20 +65,38 @@ def _decode(
             bar.update(files, _note(media.of(batches.media_s), batches.reasons))
 
 
-def _find_copies(plan: Plan, state: State, table: str) -> Copies:
+def _find_copies(plan: Plan, state: State, config: IngestConfig, table: str) -> Copies:
     """Which of the files to decode have the content of others; those that may are read for it, and no others."""
     todo = plan.todo
     owners = duplicates.owners_of_size(todo, state.known, plan.dropped | state.lost)
-    uris = [item.uri for item in duplicates.suspects(todo, state.known, owners)]
-    if not uris:
+    items = duplicates.suspects(todo, state.known, owners)
+    if not items:
         return Copies()
-    with Bar("compare", len(uris), "files") as bar:
-        sha256: dict[str, str] = {}
-        per_task = max(_HASHES_A_TASK, math.ceil(len(uris) / _HASH_TASKS))
-        for answer in _run(make_hash_tasks(uris, per_task), hash_task, table):
-            sha256 |= read_hashes(answer)
-            bar.update(len(sha256))
+    # Of what is in the table only hashes are known.
+    in_table = {state.known[uri].size for uri in owners.values()}
+    whole = [item.size <= SHORT or item.size in in_table for item in items]
+    hashes = _hashes("compare", items, whole, config, table)
+    rest = [item for item, all_ in zip(items, whole, strict=True) if not all_]
+    equal = duplicates.alike(rest, hashes)
+    fingerprinted = {item.uri for item in rest}
+    sha256 = {uri: digest for uri, digest in hashes.items() if uri not in fingerprinted}
+    if equal:
+        sha256 |= _hashes("hash", equal, [True] * len(equal), config, table)
     return duplicates.find_copies(sha256, state.known, owners)
+
+
+def _hashes(
+    title: str, items: Sequence[SourceItem], whole: Sequence[bool], config: IngestConfig, table: str
+) -> dict[str, str]:
+    """Hashes of files, or fingerprints of those that are not read as a whole, by uri."""
+    found: dict[str, str] = {}
+    per_task = max(_HASHES_A_TASK, math.ceil(len(items) / _HASH_TASKS))
+    tasks = make_hash_tasks(items, whole, per_task)
+    with Bar(title, len(items), "files") as bar:
+        for answer in _run(tasks, partial(hash_task, timeout_s=config.timeout_s), table):
+            found |= read_hashes(answer)
+            bar.update(len(found))
+    return found
 
 
 def merge_all(groups: Sequence[list[Part]], table: ClipTable, lease: Lease) -> None:

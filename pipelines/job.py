@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
 from deltalake.exceptions import DeltaError
 
+from chronav import storage
 from chronav.cluster import connected
 from chronav.errors import JobError
 from chronav.outcome import Outcome
 from chronav.progress import say
-from chronav.tracking import Run
+from chronav.tracking import Run, check_store, store_errors
 from pipelines import compact, vacuum
 from pipelines import ledger as ledgers
 from pipelines.batches import Batches
@@ -45,7 +46,8 @@ def ingest(
 
     Files that the ledger knows unchanged are not opened, and no cluster is started when there is nothing to do.
     Waits while another ingest writes the table. Raises `CallError` before anything is written, `JobError` when
-    the cluster fails or another ingest takes the table over; what was committed until then stays.
+    the cluster fails or another ingest takes the table over; what was committed until then stays. `JobError`, too,
+    where the MLflow store fails: at the start, with nothing written, or at the end, with the table as it should be.
     """
     begun = time.monotonic()
 
@@ -59,32 +61,41 @@ def ingest(
     with _storage_errors(table), Lease(table) as lease:
         if lease.waited:
             listing = listed()
-        main, target = _open(table, config, options.rebuild)
-        if options.rebuild:
-            options = replace(options, prune=True)
-        before = main.clips.version()
-        state = target.state()
-        plan = compare(listing.items, state, listing.lacks, options)
-        run = Run.start("ingest", name=f"ingest {dataset}", tags={"table": main.path})
+        with store_errors("nothing was ingested"):
+            check_store()
+            run = Run.start("ingest", f"ingest {dataset}", {"table": storage.absolute(table)})
         try:
-            run.params({**config.model_dump(), "source": source, "dataset": dataset})
-            if listing.missing:
-                run.text("missing.txt", "\n".join(listing.missing) + "\n")
-            outcome: Outcome = {**counts(listing, plan)}
-            if target is not main:
-                outcome["removed"] = len(missing(ledgers.read_known(main.ledger), listing))
-            batches = Batches(target, plan, state, run.run_id)
-            done = _write(main, batches, plan, state, options, lease)
-            outcome |= _table_counts(main, batches, outcome) | done
+            with store_errors("nothing was ingested"):
+                _log_call(run, listing, {**config.model_dump(), "source": source, "dataset": dataset})
+            outcome, before = _bring_up(listing, table, config, options, lease, run.run_id)
             outcome |= {"seconds": time.monotonic() - begun, "mlflow_run_id": run.run_id}
-            _log(run, outcome)
-            if outcome["table_version"] != before:
-                log_overview(run, main.path, outcome["table_version"])
+            with store_errors(f"'{table}' has been brought up to date, but its MLflow run lacks the outcome"):
+                _log(run, outcome, changed=outcome["table_version"] != before)
+                run.finish()
         except BaseException as error:
-            run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            with suppress(Exception):  # the store may be what failed
+                check_store()
+                run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
-        run.finish()
     return outcome
+
+
+def _bring_up(
+    listing: Listing, table: str, config: IngestConfig, options: Options, lease: Lease, run_id: str
+) -> tuple[Outcome, int]:
+    """Do what there is to do; the outcome, and the version that the table had before."""
+    main, target = _open(table, config, options.rebuild)
+    if options.rebuild:
+        options = replace(options, prune=True)
+    before = main.clips.version()
+    state = target.state()
+    plan = compare(listing.items, state, listing.lacks, options)
+    outcome: Outcome = {**counts(listing, plan)}
+    if target is not main:
+        outcome["removed"] = len(missing(ledgers.read_known(main.ledger), listing))
+    batches = Batches(target, plan, state, run_id)
+    done = _write(main, batches, plan, state, options, lease)
+    return outcome | _table_counts(main, batches, outcome) | done, before
 
 
 @contextmanager
@@ -164,8 +175,16 @@ def _table_counts(table: ClipTable, batches: Batches, planned: Outcome) -> Outco
     }
 
 
-def _log(run: Run, outcome: Outcome) -> None:
+def _log_call(run: Run, listing: Listing, params: dict[str, Any]) -> None:
+    run.params(params)
+    if listing.missing:
+        run.text("missing.txt", "\n".join(listing.missing) + "\n")
+
+
+def _log(run: Run, outcome: Outcome, changed: bool) -> None:
     values = {name: value for name, value in outcome.items() if isinstance(value, int | float)}
     values |= {f"reason.{code}": count for code, count in outcome["reasons"].items()}
     run.metrics(values)
     run.tags({"table_version": str(outcome["table_version"])})
+    if changed:
+        log_overview(run, outcome["table"], outcome["table_version"])

@@ -13,6 +13,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from pipelines.bitstream import STRICT_DECODERS, fault, nal_prefix
 from pipelines.complaints import Suspicious, logged
 from pipelines.frames import FrameSource, due, usual_interval
+from pipelines.opening import open_media
 from pipelines.packets import TimeLine
 from pipelines.result import one_line
 from pipelines.video import VideoStream
@@ -25,7 +26,7 @@ def pyav_frames(
     path: str, video: VideoStream, size: tuple[int, int], strict: bool = True
 ) -> Iterator[FrameSource]:
     """Opens a video; when `strict` raises `Suspicious` as soon as anything is wrong with what was decoded."""
-    with logged() as errors, _open(path) as container:
+    with logged() as errors, open_media(path) as container:
         yield _PyavFrames(container, video, size, errors, strict)
 
 
@@ -34,12 +35,8 @@ def decode_all(path: str) -> Iterator[tuple[Any, list[Any], str | None]]:
 
     None stands for packets that are lost; the empty packet is the end of the file.
     """
-    with logged() as errors, _open(path) as container:
+    with logged() as errors, open_media(path) as container:
         yield from _decode(container, errors)
-
-
-def _open(path: str) -> Any:
-    return av.open(path, metadata_errors="ignore")
 
 
 def _decoder(stream: Any) -> Any:

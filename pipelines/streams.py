@@ -10,6 +10,7 @@ import av
 
 from pipelines.audio import Sound, SoundReader
 from pipelines.complaints import logged
+from pipelines.opening import open_media, refused
 from pipelines.packets import PacketReader, Packets, lost_from
 from pipelines.result import BadMedia, one_line
 from pipelines.schema import Reason, Status
@@ -41,9 +42,11 @@ def read_media(path: str, sample_rate: int) -> Media:
     """
     with logged() as errors:
         try:
-            container = av.open(path, metadata_errors="ignore")
+            container = open_media(path)
         except (av.FFmpegError, OSError) as error:
-            raise BadMedia(Status.FAILED, Reason.UNREADABLE, one_line(error)) from None
+            kind = refused(errors)
+            message = f"no media of its own: {kind}, which names other files" if kind else one_line(error)
+            raise BadMedia(Status.FAILED, Reason.UNREADABLE, message) from None
         with container:
             return _read_container(container, sample_rate, errors)
 

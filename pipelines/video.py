@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from pipelines.bitstream import STRICT_DECODERS
+from pipelines.opening import open_media
 from pipelines.packets import Packets, out_of_order, stamp
 from pipelines.segments import Span, split_at_jumps
 
@@ -102,7 +103,7 @@ def _edit_shift(container: Any, packets: Packets) -> float:
     It puts the first frame that is wholly shown at the start of the edit, which may begin within the frame before.
     Without its way of following edit lists the times are exact, while frames that are hidden are not told apart.
     """
-    exact = av.open(container.name, metadata_errors="ignore", options={"advanced_editlist": "0"})
+    exact = open_media(container.name, advanced_editlist="0")
     with exact:
         for packet in exact.demux(exact.streams.best("video")):
             if packet.size and packet.pos == packets.first_at:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import decode_log
 from benchmarks.fault_trials import COMMITS, FILES, Snapshot, Trial, clip_digests, orphans, snapshot
 from benchmarks.verify_faults import KINDS, faults, moments
 from benchmarks.verify_incremental import Call, Step, beyond_ray, write_sounds
@@ -17,21 +18,24 @@ from benchmarks.verify_soak import LIMIT_KIB, lay_line
 from pipelines.commit import Batch, ClipTable
 from pipelines.config import IngestConfig
 from pipelines.schema import CLIP_SCHEMA
+from pipelines.sources.base import SourceItem
 from pipelines.writer import Part, PartWriter
 
 
 def test_moments_are_spread_over_the_job_and_kinds_take_turns() -> None:
     found = moments(random.Random(3), 12, 20)
     assert [kind for kind, _ in found] == list(KINDS) * 4
-    commits = [commit for _, commit in found]
+    commits = [commit for _, (commit, _) in found]
     assert commits == sorted(commits)
     assert 1 <= commits[0] <= 2
-    assert 18 <= commits[-1] < 20
+    assert 17 <= commits[-1] < 19
+    phases = [phase for _, (_, phase) in found]
+    assert min(phases) < 0.3 and max(phases) > 0.7
 
 
 TRIAL = Trial(
-    "driver", Snapshot(5, dict.fromkeys(map(str, range(50)), "a")), False, FILES - 50, 1.0, {"c": "1"}, {"f": "2"},
-    again=0, orphans=3, orphan_files=4, orphans_of_kept=0,
+    "driver", 0.5, Snapshot(5, dict.fromkeys(map(str, range(50)), "a")), False, FILES - 50, 1.0,
+    {"c": "1"}, {"f": "2"}, again=0, twice=4, twice_of_kept=0, orphans=3,
 )  # fmt: skip
 
 
@@ -46,7 +50,7 @@ def test_a_trial_that_ended_well_has_no_faults() -> None:
         ({"clips": {"c": "x"}}, "other clips"),
         ({"ledger": {}}, "another ledger"),
         ({"again": 1}, "committed files were decoded again"),
-        ({"orphans_of_kept": 1}, "committed files were decoded again"),
+        ({"twice_of_kept": 1}, "committed files were decoded again"),
         ({"decoded": FILES}, f"decoded {FILES}, not {FILES - 50}"),
     ],
 )
@@ -73,13 +77,20 @@ def test_a_table_is_told_by_its_rows_and_orphans_by_the_log(tmp_path: Path) -> N
         tables.append(Path(table.path))
     one, two, other = map(clip_digests, tables)
     assert one == two != other
-    assert orphans(tables[0]) == {}
+    assert orphans(tables[0]) == []
     part = write_part(ClipTable(str(tables[0]), IngestConfig()), "w", b"z")
     (tables[0] / "part-broken.parquet").write_bytes(b"PAR1")
-    assert orphans(tables[0]) == {part.name: ["w"], "part-broken.parquet": []}
+    assert orphans(tables[0]) == sorted([part.name, "part-broken.parquet"])
     assert clip_digests(tables[0]) == two
     assert snapshot(tables[0]) == Snapshot(1, {"v": "b"})
     assert COMMITS > 1
+
+
+def test_each_decode_is_noted_as_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(decode_log.LOG, str(tmp_path / "log"))
+    for name in ("a", "b", "a"):  # files that are not there: what counts is that it was tried
+        decode_log.decode_file(SourceItem(str(tmp_path / name), 1, 0.0, name, "folder"), IngestConfig())
+    assert decode_log.decodes(tmp_path / "log") == {str(tmp_path / "a"): 2, str(tmp_path / "b"): 1}
 
 
 def test_a_line_tells_growth_from_noise() -> None:

@@ -96,6 +96,41 @@ def test_listed_times_are_those_of_the_files(tmp_path: Path) -> None:
     assert file.mtime == pytest.approx(1_234_567_890.25, abs=1e-3)
 
 
+def test_linked_folders_are_entered_once_and_real_ones_first(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    for path in (root / "real" / "a.mp4", elsewhere / "deep" / "b.mp4", elsewhere / "c.mp4"):
+        storage.write_bytes(str(path), b"123")
+    (root / "1 again").symlink_to(root / "real")
+    (root / "2 there").symlink_to(elsewhere)
+    (root / "3 there again").symlink_to(elsewhere)
+    (root / "real" / "up").symlink_to(root)
+    (elsewhere / "deep" / "round").symlink_to(elsewhere)
+    (root / "linked.mp4").symlink_to(elsewhere / "c.mp4")
+    (root / "loop").symlink_to(root / "loop")
+    (root / "broken.mp4").symlink_to(root / "none")
+    expected = ["2 there/c.mp4", "2 there/deep/b.mp4", "broken.mp4", "linked.mp4", "loop", "real/a.mp4"]
+    files = list(storage.list_files(str(root)))
+    assert [os.path.relpath(file.uri, root) for file in files] == expected
+    assert [file.size for file in files] == [3, 3, 0, 3, 0, 3]
+    matches = storage.list_matches(f"{root}/**/*.mp4")
+    assert [file.uri for file in matches] == [file.uri for file in files if file.uri.endswith(".mp4")]
+    assert [Path(file.uri).name for file in storage.list_matches(f"{root}/*/*.mp4")] == ["c.mp4", "a.mp4"]
+    # A file is shown as it is shown by name, or the ledger would take it for another.
+    assert storage.stat_files([files[3].uri]) == [files[3]]
+
+
+def test_pipes_and_sockets_are_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    storage.write_bytes(str(tmp_path / "a.mp4"), b"1")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "zero.mp4").symlink_to("/dev/zero")
+    for files in (storage.list_files(str(tmp_path)), storage.list_matches(f"{tmp_path}/*.mp4")):
+        assert [Path(file.uri).name for file in files] == ["a.mp4"]
+        said = " ".join(capsys.readouterr().err.split())
+        assert "left out as pipe, socket or device: 2, the first of them" in said
+        assert "pipe.mp4" in said
+    assert storage.stat_files([str(tmp_path / "pipe.mp4")]) == [None]
+
+
 def test_listing_nothing(tmp_path: Path) -> None:
     assert list(storage.list_files(str(tmp_path))) == []
     assert list(storage.list_files(str(tmp_path / "none"))) == []

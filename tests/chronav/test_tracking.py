@@ -4,12 +4,14 @@ import math
 import pickle
 import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-from chronav.tracking import EXPERIMENTS, Run, flatten, how_to_open, tracking_uri
+from chronav.errors import JobError
+from chronav.tracking import EXPERIMENTS, Run, check_store, flatten, how_to_open, store_errors, tracking_uri
 
 
 def test_default_store_is_sqlite_in_the_working_folder(
@@ -116,3 +118,20 @@ def test_the_store_is_made_where_its_folder_is_missing(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/new/deep/m.db")
     Run.start("ingest", "a")
     assert sqlite3.connect(tmp_path / "new" / "deep" / "m.db").execute("select count(*) from runs").fetchone()
+
+
+@pytest.mark.parametrize("call", [check_store, lambda: Run.start("ingest", "x")])
+def test_a_store_that_does_not_answer_is_one_line(call: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    said = pytest.raises(JobError, match="nothing done: the MLflow store at http")
+    with said as error, store_errors("nothing done"):
+        call()
+    assert error.value.code == "tracking"
+    assert "\n" not in str(error.value)
+
+
+def test_other_errors_are_not_the_stores() -> None:
+    check_store()  # a file has nothing to answer
+    with pytest.raises(FileNotFoundError), store_errors("nothing done"):
+        raise FileNotFoundError

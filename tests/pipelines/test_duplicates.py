@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pipelines.duplicates import find_copies, freed, owners_of_size, suspects
+from pipelines.duplicates import alike, find_copies, freed, owners_of_size, suspects
 from pipelines.ledger import Known
 from pipelines.sources.base import SourceItem
 
@@ -25,6 +25,11 @@ def test_only_files_of_one_size_are_read() -> None:
     owners = owners_of_size(items, known, set())
     assert owners == {"x": "/old"}
     assert [i.uri for i in suspects(items, known, owners)] == ["/b", "/c", "/d"]
+
+
+def test_of_one_size_those_with_the_same_ends_are_hashed() -> None:
+    items = [item("/a"), item("/b"), item("/c"), item("/d", 6), item("/unreadable")]
+    assert [i.uri for i in alike(items, {"/a": "x", "/b": "y", "/c": "x", "/d": "x"})] == ["/a", "/c"]
 
 
 def test_what_has_no_clips_in_the_table_owns_nothing() -> None:

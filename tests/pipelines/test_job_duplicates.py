@@ -143,6 +143,40 @@ def test_copies_of_a_file_that_fails_fail_alike(
     assert counts(run(retry=frozenset({"failed"}))) == (0, 0, 4, 0, 1, 0, 0, 4)
 
 
+def test_large_files_of_one_size_are_hashed_only_where_their_ends_are_the_same(
+    tmp_path: Path, fake_media: Callable, run: Callable, ledger: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines import hashing
+
+    read: list[tuple[str, bool]] = []
+
+    def noted(_: float, uri: str, size: int, whole: bool) -> str:
+        read.append((Path(uri).name, whole))
+        return hashing.content_hash(uri, size, whole)
+
+    monkeypatch.setattr(hashing._READER, "call", noted)
+    middle = "x" * hashing.SHORT
+    for name, text in (
+        ("a", f"1{middle}1"),
+        ("b", f"2{middle}1"),
+        ("c", f"1{middle}1"),
+        ("d", f"1{middle}2"),
+    ):
+        fake_media(tmp_path / "media" / name, 1, text, same=True)
+    large = tmp_path / "media" / "a"
+    changed = bytearray(large.read_bytes())
+    changed[len(changed) // 2] += 1  # where no fingerprint looks
+    (tmp_path / "media" / "e").write_bytes(changed)
+    assert counts(run()) == (5, 0, 0, 0, 4, 4, 1, 0)
+    assert ledger() == {"a": "ok", "b": "ok", "c": "duplicate a", "d": "ok", "e": "ok"}
+    assert read == [*((name, False) for name in "abcde"), *((name, True) for name in "ace")]
+
+    read.clear()
+    shutil.copy(large, tmp_path / "media" / "f")  # of what is in the table, the hash is known
+    assert counts(run()) == (1, 0, 0, 5, 0, 4, 2, 0)
+    assert (ledger()["f"], read) == ("duplicate a", [("f", True)])
+
+
 def test_copies_are_kept_where_that_is_asked_for(
     tmp_path: Path, fake_media: Callable, run: Callable, clips: Callable
 ) -> None:

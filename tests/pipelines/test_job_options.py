@@ -326,3 +326,38 @@ def test_a_store_that_fails_ends_the_job_with_one_line(
     with pytest.raises(JobError, match="stopped: No space left on device") as error:
         run(source, table)
     assert (error.value.code, error.value.path) == ("storage", table)
+
+
+@pytest.mark.parametrize(("method", "there"), [("params", False), ("metrics", True), ("finish", True)])
+def test_an_mlflow_store_that_fails_costs_the_run_and_not_the_table(
+    method: str, there: bool, source: Path, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.exceptions import MlflowException
+
+    working = job.Run.start("ingest", "x")
+    broken = type("Broken", (type(working),), {method: fail(MlflowException("no\nanswer"))})()
+    monkeypatch.setattr(job.Run, "start", lambda *_: broken)
+    said = "brought up to date" if there else "nothing was ingested"
+    with pytest.raises(JobError, match=f"{said}.* cannot be used: no answer$") as error:
+        ingest(str(source), table, CONFIG)
+    assert error.value.code == "tracking"
+    assert Path(table).exists() == there
+    monkeypatch.setattr(job.Run, "start", lambda *_: working)
+    outcome = ingest(str(source), table, CONFIG)
+    assert (outcome["new"], outcome["unchanged"], outcome["ok"]) == ((0, 5, 4) if there else (5, 0, 4))
+
+
+def fail(error: Exception) -> Callable[..., None]:
+    def method(*_: object, **__: object) -> None:
+        raise error
+
+    return method
+
+
+def test_nothing_is_written_where_the_mlflow_server_is_gone(
+    source: Path, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(JobError, match="nothing was ingested: the MLflow store at http"):
+        ingest(str(source), table, CONFIG)
+    assert not Path(table).exists()
