@@ -21,6 +21,10 @@ def ingest(o: Mapping[str, Any]) -> str:
         f"table {o['table']} version {o['table_version']}: {o['segments']} segments, "
         f"{o['segments_with_sound']} with sound",
     ]
+    if o["files"] and not o["ok"] and not o.get("dry_run"):
+        lines.append(
+            f"none of these files gave anything: is it the right folder? chronav inspect {o['table']} tells why"
+        )
     if o["missing"]:
         lines.append(f"{o['missing']} files are named but not there (missing.txt in the MLflow run)")
     if o["remaining"]:

@@ -81,6 +81,8 @@ def as_text(outcome: Mapping[str, Any]) -> str:
         lines.append(f"  always the most frequent training class: {share:.2f}")
     lines += [f"protocol: {outcome['protocol_text']}", coverage_text(outcome["coverage"])]
     lines += [f"note: {note}" for note in outcome["notes"]]
+    if "mlflow_run_id" in outcome:
+        lines.append(f"MLflow run: {outcome['mlflow_run_id']}")
     lines.append(f"report: {outcome['report']}")
     return "\n".join(lines)
 

@@ -27,7 +27,9 @@ def made_folds(
         k = min(folds, int(np.unique(labels.astype(str), return_counts=True)[1].max()))
         _at_least_two(k, "no class has two items")
         splitter = StratifiedKFold(k, shuffle=True, random_state=seed)
-        return _tests(splitter, labels, None), f"{k} folds stratified by class"
+        return _tests(splitter, labels, None), (
+            f"{k} folds stratified by class; no groups are known, so parts of one recording may be on both sides"
+        )
     names = sorted(set(groups.tolist()))
     _at_least_two(len(names), "all of it is one group")
     if len(names) <= _MOST_LEFT_OUT and _hold_several(labels, groups):

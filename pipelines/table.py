@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from chronav import remote, storage
 from chronav.errors import CallError
@@ -49,8 +49,8 @@ def open_table(path: str, version: int | None = None) -> DeltaTable:
     where, options = storage.delta_place(path)
     try:
         return DeltaTable(where, version=version, storage_options=options)
-    except (TableNotFoundError, FileNotFoundError, ValueError, OSError) as error:
-        if isinstance(error, TableNotFoundError) or not storage.exists(path):
+    except (DeltaError, FileNotFoundError, ValueError, OSError) as error:
+        if isinstance(error, TableNotFoundError) or storage.is_file(path) or not storage.exists(path):
             raise CallError(f"there is no clip table at '{path}'", code="missing_table", path=path) from None
         message = one_line(error)
         raise CallError(f"cannot open table '{path}': {message}", code="bad_table", path=path) from None

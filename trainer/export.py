@@ -209,7 +209,9 @@ def load_export(path: str) -> Export:
     """Open an export folder (local or URL); raises `CallError` where there is none or it is broken."""
     file = storage.join(path, CONFIG)
     if not storage.is_file(file):
-        raise CallError(f"there is no export at '{path}'", code="missing_export", path=path)
+        inside = storage.join(path, "export")
+        hint = f"; there is one at '{inside}'" if storage.is_file(storage.join(inside, CONFIG)) else ""
+        raise CallError(f"there is no export at '{path}'{hint}", code="missing_export", path=path)
     try:
         config = validate(ExportConfig, json.loads(storage.read_bytes(file)))
         return Export(path, config, load_safetensors(storage.read_bytes(storage.join(path, WEIGHTS))))

@@ -33,7 +33,8 @@ class AudioSVM(LinearProbe):
         """The protocol as a clause."""
         kernel = "SVM with an RBF kernel" if config.kernel == "rbf" else "linear SVM"
         return (
-            f"{kernel} on frozen, standardised features of windows of sound, C chosen by grouped validation within "
+            f"{kernel} on frozen, standardised features of windows of sound, C chosen by "
+            "validation (in whole groups where there are any) within "
             "the training split, scores averaged over each recording"
         )
 

@@ -66,7 +66,8 @@ class LinearProbe(FrozenProtocol):
     def in_words(self, config: EvaluateConfig) -> str:
         """The protocol as a clause."""
         return (
-            "logistic regression on frozen, standardised features of clips, C chosen by grouped validation "
+            "logistic regression on frozen, standardised features of clips, C chosen by validation "
+            "(in whole groups where there are any) "
             "within the training split, class probabilities averaged over each video"
         )
 

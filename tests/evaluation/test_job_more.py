@@ -138,7 +138,7 @@ def test_a_folder_a_class_is_measured_in_one_command(
             soundfile.write(tmp_path / "sounds" / label / f"{number}.wav", wave, 16_000)
     settings = config(tmp_path, folds=2)
     outcome = evaluate("audio", tiny_export, str(tmp_path / "sounds"), settings, "folder")
-    assert outcome["division"] == "2 folds stratified by class"
+    assert outcome["division"].startswith("2 folds stratified by class")
     assert outcome["coverage"]["found"] == 8
     assert outcome["metrics"]["top1_video"] == 1.0
     moved = tmp_path / "sounds" / "low" / "0.wav"

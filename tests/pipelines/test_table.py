@@ -19,6 +19,13 @@ def test_a_missing_table_is_a_wrong_call(tmp_path: Path) -> None:
     assert error.value.code == "missing_table"
 
 
+def test_a_file_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# not a table")
+    with pytest.raises(CallError, match="there is no clip table") as error:
+        open_table(str(tmp_path / "README.md"))
+    assert error.value.code == "missing_table"
+
+
 def test_an_empty_table_keeps_its_types(tmp_path: Path) -> None:
     DeltaTable.create(str(tmp_path / "t"), CLIP_SCHEMA)
     meta = read_meta(open_table(str(tmp_path / "t")))

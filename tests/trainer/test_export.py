@@ -38,6 +38,13 @@ def test_it_knows_the_videos_that_it_has_seen_and_their_files(export):
     assert load_export(str(export)).seen_videos() == {"a": "12ab", "b": None}
 
 
+def test_the_folder_of_the_run_is_not_its_export_and_the_error_says_where_that_is(export):
+    with pytest.raises(CallError, match=r"there is one at '.*/export'"):
+        load_export(str(export.parent))
+    with pytest.raises(CallError, match=r"there is no export at '.*nowhere'$"):
+        load_export(str(export / "nowhere"))
+
+
 def test_it_knows_the_shares_of_its_tables_and_one_from_before_there_were_any_still_opens(export):
     assert load_export(str(export)).config.tables[0].weight == 0.7
     about = json.loads((export / CONFIG).read_text())
