@@ -13,6 +13,7 @@ from chronav import page
 from chronav.progress import format_seconds
 from evaluation.comparison import Cell, comparison, coverage_text
 from evaluation.pages.names import metric_name, protocol_name
+from evaluation.pages.templates import templates
 from evaluation.svg import Series, interval_strip, line_chart, smoothed
 
 HEAD_NAMES = {
@@ -159,6 +160,6 @@ def _evaluation(outcome: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _environment() -> Environment:
-    templates = page.environment("evaluation")
-    templates.filters["cell"] = lambda cell: cell.text() if isinstance(cell, Cell) else cell
-    return templates
+    made = templates()
+    made.filters["cell"] = lambda cell: cell.text() if isinstance(cell, Cell) else cell
+    return made
