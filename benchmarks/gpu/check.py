@@ -145,7 +145,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--small", action="store_true", help="toy sizes: shows that all parts work, measures nothing"
     )
-    parser.add_argument("--minutes", type=float, default=6.0, help="of pre-training, evaluations included")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of pre-training, evaluations included")
     parser.add_argument("--json", type=Path, default=Path("chronav-gpu.json"), help="the file to write")
     parser.add_argument("--shard", type=Path, default=SHARD, help="the packed clips")
     given = parser.parse_args(arguments)
