@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pickle
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +15,11 @@ from pipelines.table import RowGroup
 from trainer.arena import Arena, Empty
 from trainer.batch import Batch, collate
 from trainer.config import PretrainConfig
+from trainer.garbage import no_search_for_cycles
 from trainer.plan import Piece, Plan
 from trainer.reads import TrainGroup
-from trainer.sample import Sample, StoredRow, decode_audio, make_sample
-from trainer.stored import StoredRows, open_rows
+from trainer.sample import Sample, decode_audio, make_sample
+from trainer.stored import open_rows
 from trainer.stream import Job, packed, stream
 
 # A task of its own for a handful of samples would cost more than the samples.
@@ -39,20 +40,29 @@ def bundles(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
 
 def decode_pieces(
     pieces: Sequence[Piece], config: PretrainConfig, sample_rate: int, empty: Empty = np.empty
-) -> Iterator[tuple[int, Sample | None]]:
-    """Read the pieces' row groups, each once, and cut the samples, in order: (lane, sample)."""
+) -> list[tuple[int, Sample | None]]:
+    """Read the pieces' row groups, each once, and cut the samples; given in the plan's order: (lane, sample).
 
-    read: Callable[[RowGroup], StoredRows] = cache(open_rows)
-
-    @cache  # several samples of a bundle may come from one row
-    def opened(group: RowGroup, row: int) -> tuple[StoredRow, Any]:
-        stored = read(group)[row]
-        return stored, decode_audio(stored, sample_rate)
-
-    for piece in pieces:
-        for group, row, index in piece.samples.tolist():
-            sample = make_sample(*opened(piece.groups[group], row), index, config, sample_rate, empty=empty)
-            yield piece.lane, sample
+    They are cut row by row, whatever the order: a row's sound is decoded once and is still at hand for all of its
+    samples, and one row group is open at a time.
+    """
+    wanted: dict[RowGroup, list[tuple[int, int, int]]] = {}  # (row, global sample index, place in the order)
+    lanes = [piece.lane for piece in pieces for _ in range(len(piece.samples))]
+    every = (
+        (piece.groups[group], row, index) for piece in pieces for group, row, index in piece.samples.tolist()
+    )
+    for place, (group, row, index) in enumerate(every):
+        wanted.setdefault(group, []).append((row, index, place))
+    made: list[Sample | None] = [None] * len(lanes)
+    with no_search_for_cycles():
+        for group, samples in wanted.items():
+            rows = open_rows(group)
+            for row, of_row in groupby(sorted(samples), key=itemgetter(0)):
+                stored = rows[row]
+                sound = decode_audio(stored, sample_rate)
+                for _, index, place in of_row:
+                    made[place] = make_sample(stored, sound, index, config, sample_rate, empty=empty)
+    return list(zip(lanes, made, strict=True))
 
 
 def decode_heldout(
@@ -136,7 +146,7 @@ class _DecodePieces:
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         for blob in batch.column("job"):
             pieces, arena = pickle.loads(blob.as_py()), Arena()
-            samples = list(decode_pieces(pieces, self.config, self.sample_rate, arena.empty))
+            samples = decode_pieces(pieces, self.config, self.sample_rate, arena.empty)
             yield packed(samples, arena)
 
 

@@ -55,7 +55,8 @@ class _Pictures:
     """The JPEGs of a row, by index, without copying any: Arrow's own scalars would be copies."""
 
     def __init__(self, values: pa.Array) -> None:
-        values = values.cast(pa.binary())  # files that deltalake rewrote may hold other kinds of binary
+        if values.type != pa.binary():  # files that deltalake rewrote may hold other kinds of it
+            values = values.cast(pa.binary())
         _, ends, data = values.buffers()
         self._ends = np.frombuffer(ends, np.int32, len(values) + 1, 4 * values.offset).tolist()
         # Arrow's buffers call themselves signed, which JPEG decoders refuse.
