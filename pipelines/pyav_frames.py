@@ -91,6 +91,28 @@ def _decode(
         yield None, [], one_line(error)
 
 
+def _timed(
+    decoded: Iterator[tuple[Any, list[Any], str | None]], video: VideoStream, strict: bool
+) -> Iterator[tuple[float, Any]]:
+    """Frames with their true times, seconds; when `strict` raises `Suspicious` where anything is wrong.
+
+    A function and no method: a generator that held the reader which holds it would keep the decoder, and with it
+    some MiB of pictures, until Python next looks for cycles.
+    """
+    # In AVI the times of decoded frames are made up where frames are reordered.
+    times = iter(video.times) if video.counted else None
+    time = 0.0
+    for _, frames, wrong in decoded:
+        if wrong and strict:
+            raise Suspicious(wrong)
+        for frame in frames:
+            if times is not None:
+                time = next(times, time)
+            elif frame.time is not None:
+                time = frame.time + video.shift_s
+            yield time, frame
+
+
 class _PyavFrames:
     """Sequential decoding with the true times."""
 
@@ -100,13 +122,9 @@ class _PyavFrames:
         self._width, self._height = size
         self._turns = video.rotation // 90 % 4
         self._usual = usual_interval(video.times)
-        self._shift_s = video.shift_s
-        self._strict = strict
-        # In AVI the times of decoded frames are made up where frames are reordered.
-        self._times = iter(video.times) if video.counted else None
         # One of each for all frames: making a scaler takes longer than scaling.
         self._scaler, self._painter = VideoReformatter(), VideoReformatter()
-        self._decoded = self._timed(_decode(container, errors, checked=strict))
+        self._decoded = _timed(_decode(container, errors, checked=strict), video, strict)
         self._shown: Any = None
         self._next = next(self._decoded, None)
 
@@ -130,18 +148,6 @@ class _PyavFrames:
         if self._shown is None:
             raise Suspicious("no frame can be decoded")
         return self._shown is not before
-
-    def _timed(self, decoded: Iterator[tuple[Any, list[Any], str | None]]) -> Iterator[tuple[float, Any]]:
-        time = 0.0
-        for _, frames, wrong in decoded:
-            if wrong and self._strict:
-                raise Suspicious(wrong)
-            for frame in frames:
-                if self._times is not None:
-                    time = next(self._times, time)
-                elif frame.time is not None:
-                    time = frame.time + self._shift_s
-                yield time, frame
 
     def _image(self) -> np.ndarray:
         turned = self._turns % 2 == 1
