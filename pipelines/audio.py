@@ -133,7 +133,7 @@ class SoundReader:
         return max(groups, key=lambda group: sum(len(part) for _, part in group))
 
     def _add(self, frame: Any) -> None:
-        time = self._next_s if frame.pts is None else float(frame.pts * frame.time_base)
+        time = self._next_s if frame.time is None else frame.time
         if not self._runs or self._hole or abs(time - self._next_s) > _GAP_S:
             self._end_run()
             self._runs.append((time, []))
