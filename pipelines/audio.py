@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,24 +134,73 @@ class SoundReader:
         return max(groups, key=lambda group: sum(len(part) for _, part in group))
 
     def _add(self, frame: Any) -> None:
-        time = self._next_s if frame.pts is None else float(frame.pts * frame.time_base)
+        time = self._next_s if frame.time is None else frame.time
         if not self._runs or self._hole or abs(time - self._next_s) > _GAP_S:
             self._end_run()
             self._runs.append((time, []))
             self._next_s, self._hole = time, False
         if self._resampler is None:
-            self._resampler = av.AudioResampler("flt", "mono", self.sample_rate, frame_size=_RESAMPLED)
+            self._resampler = _Resampler(frame, self.sample_rate)
         self._next_s += frame.samples / frame.sample_rate
         frame.pts = None  # the run has its time already; the resampler must not fill gaps itself
-        self._keep(self._resampler.resample(frame))
+        self._runs[-1][1].extend(self._resampler.resample(frame))
 
     def _end_run(self) -> None:
         if self._resampler is not None:
-            self._keep(self._resampler.resample(None))
+            self._runs[-1][1].extend(self._resampler.finish())
             self._resampler = None
 
-    def _keep(self, frames: list[Any]) -> None:
-        self._runs[-1][1].extend(frame.to_ndarray()[0] for frame in frames)
+
+class _Resampler:
+    """Frames like the first one -> mono float32 at `rate`, in blocks.
+
+    As PyAV's own, which asks after each frame for a block that is not there yet, and so raises an error a frame.
+    """
+
+    def __init__(self, frame: Any, rate: int) -> None:
+        self._kind = self._kind_of(frame)
+        graph = av.filter.Graph()
+        base = {"time_base": str(frame.time_base)} if frame.time_base is not None else {}
+        sample_rate, sample_fmt, layout = map(str, self._kind)
+        self._source = graph.add(
+            "abuffer", sample_rate=sample_rate, sample_fmt=sample_fmt, channel_layout=layout, **base
+        )
+        mono = graph.add("aformat", sample_rates=str(rate), sample_fmts="flt", channel_layouts="mono")
+        self._sink = graph.add("abuffersink")
+        self._source.link_to(mono)
+        mono.link_to(self._sink)
+        graph.configure()
+        graph.set_audio_frame_size(_RESAMPLED)
+        self._graph = graph  # which ends with its last reference
+        self._block = _RESAMPLED * frame.sample_rate // rate
+        self._waiting = 0
+
+    def resample(self, frame: Any) -> list[np.ndarray]:
+        """The blocks that a frame fills, float32 (n,) each; raises `ValueError` where it is of another kind."""
+        if self._kind_of(frame) != self._kind:
+            raise ValueError(f"the sound changes from {self._kind} to {self._kind_of(frame)}")
+        self._source.push(frame)
+        self._waiting += frame.samples
+        if self._waiting < self._block:
+            return []
+        self._waiting = 0
+        return self._pulled()
+
+    def finish(self) -> list[np.ndarray]:
+        """The rest."""
+        self._source.push(None)
+        return self._pulled()
+
+    def _pulled(self) -> list[np.ndarray]:
+        blocks = []
+        with suppress(av.BlockingIOError, av.EOFError):
+            while True:
+                blocks.append(self._sink.pull().to_ndarray()[0])
+        return blocks
+
+    @staticmethod
+    def _kind_of(frame: Any) -> tuple[int, str, str]:
+        return frame.sample_rate, frame.format.name, frame.layout.name
 
 
 def align(sound: Sound, segment: Segment) -> AlignedSound | None:

@@ -65,10 +65,13 @@ def motion(frames: np.ndarray) -> float:
     if len(frames) < 2:
         return 0.0
     pixels = frames.reshape(len(frames), -1, 3)
-    total, before = 0.0, pixels[0].astype(np.float32) @ _LUMA
-    for frame in pixels[1:]:
-        grey = frame.astype(np.float32) @ _LUMA
-        before -= grey
-        total += float(np.abs(before, out=before).mean())
-        before = grey
+    colours, greys = np.empty(pixels.shape[1:], np.float32), np.empty((2, pixels.shape[1]), np.float32)
+    total = 0.0
+    for number, frame in enumerate(pixels):
+        grey, before = greys[number % 2], greys[1 - number % 2]
+        np.copyto(colours, frame)
+        np.matmul(colours, _LUMA, out=grey)
+        if number:
+            before -= grey
+            total += float(np.abs(before, out=before).mean())
     return total / (len(frames) - 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,17 @@ def _averaged(grey: np.ndarray) -> np.ndarray:
     for axis, length in enumerate(grey.shape):
         if length < _CELLS:
             grey = grey.repeat(-(-_CELLS // length), axis=axis)
-    edges = [np.linspace(0, length, _CELLS + 1).astype(int) for length in grey.shape]
-    sums = np.add.reduceat(np.add.reduceat(grey, edges[0][:-1], axis=0), edges[1][:-1], axis=1)
-    cells: np.ndarray = sums / np.outer(np.diff(edges[0]), np.diff(edges[1]))
+    (down, heights), (across, widths) = map(_cut, grey.shape)
+    sums = np.add.reduceat(np.add.reduceat(grey, down, axis=0), across, axis=1)
+    cells: np.ndarray = sums / np.outer(heights, widths)
     return cells
+
+
+@lru_cache(maxsize=64)
+def _cut(length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where cells along a side of `length` pixels begin, and how long they are: int (cells,) each."""
+    edges = np.linspace(0, length, _CELLS + 1).astype(int)
+    return edges[:-1], np.diff(edges)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -15,24 +16,35 @@ _REORDERED = 16  # frames: as many as H.264 and H.265 can hold back
 BACK_S = 1.0  # packets come in the order of decoding; one that goes back further belongs to another time line
 
 
-def stamp(packet: Any) -> float | None:
-    """When what is in a packet is shown, seconds; by the time of decoding where nothing else is known."""
+def seconds(ticks: int, base: Fraction) -> float:
+    """Ticks of a time base as seconds: what a product of fractions gives, which takes ten times as long."""
+    return ticks * base.numerator / base.denominator
+
+
+def stamp(packet: Any, base: Fraction | None = None) -> float | None:
+    """When what is in a packet is shown, seconds; by the time of decoding where nothing else is known.
+
+    `base`: the stream's time base, where it is at hand: PyAV makes a new one each time that it is asked.
+    """
     at = packet.pts if packet.pts is not None else packet.dts
-    return None if at is None else float(at * packet.time_base)
+    return None if at is None else seconds(at, base or packet.time_base)
 
 
 class TimeLine:
-    """Tells where time stamps turn back: two recordings joined, or damage. `container`: the name of its format."""
+    """Tells where a stream's time stamps turn back: two recordings joined, or damage. `container`: its format."""
 
     def __init__(self, container: str = "") -> None:
         self._last = self._shown = float("-inf")
+        self._base: Fraction | None = None
         self._presented = container != "avi"  # whose times of decoded frames are made up
 
     def turns_back(self, packet: Any) -> bool:
         """Whether this packet lies well before those that came so far."""
-        if packet.dts is None:
+        if (dts := packet.dts) is None:
             return False
-        time = float(packet.dts * packet.time_base)
+        if self._base is None:
+            self._base = packet.time_base
+        time = seconds(dts, self._base)
         if time < self._last - BACK_S:
             return True
         self._last = max(self._last, time)
@@ -41,10 +53,10 @@ class TimeLine:
     def shown_back(self, frames: Sequence[Any]) -> bool:
         """Whether one of these decoded frames is to be shown before those that came so far."""
         for frame in frames:
-            if self._presented and frame.time is not None:
-                if frame.time < self._shown:
+            if self._presented and (time := frame.time) is not None:
+                if time < self._shown:
                     return True
-                self._shown = frame.time
+                self._shown = time
         return False
 
 
@@ -84,7 +96,7 @@ class PacketReader:
     def __init__(self, stream: Any) -> None:
         context = stream.codec_context
         self.packets = Packets()
-        self._codec = context.name
+        self._codec, self._base = context.name, stream.time_base
         self._prefix = nal_prefix(context.name, context.extradata)
         self._line = TimeLine()
         self._over = self._keyless = False
@@ -119,7 +131,7 @@ class PacketReader:
         self.packets.fault = self.packets.fault or what
 
     def _place(self, packet: Any) -> None:
-        packets, time = self.packets, stamp(packet)
+        packets, time = self.packets, stamp(packet, self._base)
         if time is None:
             packets.untimed += 1
             return
@@ -127,7 +139,7 @@ class PacketReader:
             self.blame("a packet breaks off")  # and others need it
         # Durations follow the order of decoding: that of another frame says nothing about the end.
         if time > packets.last_s:
-            packets.last_s, packets.last_duration_s = time, float((packet.duration or 0) * packet.time_base)
+            packets.last_s, packets.last_duration_s = time, seconds(packet.duration or 0, self._base)
         if packets.first_at is None:
             packets.first_at = packet.pos
             self._keyless = not packet.is_keyframe and not packets.extra

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import av
@@ -26,8 +27,12 @@ def pyav_frames(
     path: str, video: VideoStream, size: tuple[int, int], strict: bool = True
 ) -> Iterator[FrameSource]:
     """Opens a video; when `strict` raises `Suspicious` as soon as anything is wrong with what was decoded."""
-    with logged() as errors, open_media(path) as container:
-        yield _PyavFrames(container, video, size, errors, strict)
+    with (
+        logged() as errors,
+        open_media(path) as container,
+        closing(_decode(container, errors, checked=strict)) as decoded,
+    ):
+        yield _PyavFrames(_timed(decoded, video, strict), video, size)
 
 
 def decode_all(path: str) -> Iterator[tuple[Any, list[Any], str | None]]:
@@ -55,15 +60,16 @@ def _decoder(stream: Any) -> Any:
 
 def _decode(
     container: Any, errors: list[Any], checked: bool = False
-) -> Iterator[tuple[Any, list[Any], str | None]]:
+) -> Generator[tuple[Any, list[Any], str | None], None, None]:
     """As `decode_all`. `checked`: the bytes of all packets have been looked at (`VideoStream.fault`)."""
     stream = container.streams.best("video")
     decoder, codec = _decoder(stream), stream.codec_context.name
     prefix = nal_prefix(codec, stream.codec_context.extradata)
     line = TimeLine(container.format.name)
     seen = len(errors)
+    packets = container.demux(stream)
     try:
-        for packet in container.demux(stream):
+        for packet in packets:
             if len(errors) > seen:
                 yield None, [], errors[-1][-1].strip()
             seen, frames, wrong = len(errors), [], None
@@ -89,24 +95,45 @@ def _decode(
             yield packet, frames, wrong
     except av.FFmpegError as error:
         yield None, [], one_line(error)
+    finally:
+        with suppress(av.FFmpegError):
+            deque(packets, maxlen=0)  # where it is left before the end, PyAV loses memory
+
+
+def _timed(
+    decoded: Iterator[tuple[Any, list[Any], str | None]], video: VideoStream, strict: bool
+) -> Iterator[tuple[float, Any]]:
+    """Frames with their true times, seconds; when `strict` raises `Suspicious` where anything is wrong.
+
+    A function and no method: a generator that held the reader which holds it would keep the decoder, and with it
+    some MiB of pictures, until Python next looks for cycles.
+    """
+    # In AVI the times of decoded frames are made up where frames are reordered.
+    times = iter(video.times) if video.counted else None
+    time = 0.0
+    for _, frames, wrong in decoded:
+        if wrong and strict:
+            raise Suspicious(wrong)
+        for frame in frames:
+            if times is not None:
+                time = next(times, time)
+            elif frame.time is not None:
+                time = frame.time + video.shift_s
+            yield time, frame
 
 
 class _PyavFrames:
     """Sequential decoding with the true times."""
 
     def __init__(
-        self, container: Any, video: VideoStream, size: tuple[int, int], errors: list[Any], strict: bool
+        self, decoded: Iterator[tuple[float, Any]], video: VideoStream, size: tuple[int, int]
     ) -> None:
         self._width, self._height = size
         self._turns = video.rotation // 90 % 4
         self._usual = usual_interval(video.times)
-        self._shift_s = video.shift_s
-        self._strict = strict
-        # In AVI the times of decoded frames are made up where frames are reordered.
-        self._times = iter(video.times) if video.counted else None
         # One of each for all frames: making a scaler takes longer than scaling.
         self._scaler, self._painter = VideoReformatter(), VideoReformatter()
-        self._decoded = self._timed(_decode(container, errors, checked=strict))
+        self._decoded = decoded
         self._shown: Any = None
         self._next = next(self._decoded, None)
 
@@ -130,18 +157,6 @@ class _PyavFrames:
         if self._shown is None:
             raise Suspicious("no frame can be decoded")
         return self._shown is not before
-
-    def _timed(self, decoded: Iterator[tuple[Any, list[Any], str | None]]) -> Iterator[tuple[float, Any]]:
-        time = 0.0
-        for _, frames, wrong in decoded:
-            if wrong and self._strict:
-                raise Suspicious(wrong)
-            for frame in frames:
-                if self._times is not None:
-                    time = next(self._times, time)
-                elif frame.time is not None:
-                    time = frame.time + self._shift_s
-                yield time, frame
 
     def _image(self) -> np.ndarray:
         turned = self._turns % 2 == 1

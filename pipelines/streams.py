@@ -122,8 +122,11 @@ def _demuxed(container: Any, streams: list[Any], errors: list[Any]) -> Iterator[
     decoders = {stream.codec_context.name for stream in wanted}
     seen = 0
     for packet in container.demux(wanted):
-        complaints = [text.strip() for _, source, text in errors[seen:] if source not in decoders]
-        yield packet, complaints[0] if complaints else None
+        complaint = None
+        if len(errors) > seen:
+            others = (text.strip() for _, source, text in errors[seen:] if source not in decoders)
+            complaint = next(others, None)
+        yield packet, complaint
         seen = len(errors)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +91,25 @@ def test_stored_frames_are_the_nearest_ones(
         frames = np.concatenate([reader.at(video.start_s + part) for part in np.array_split(grid, 3)])
     shown = np.array([read_number(frame) for frame in frames])
     assert np.abs(shown - grid * fps).max() <= 0.5 + 0.05 * (fps > 25)  # mkv rounds to milliseconds
+
+
+@pytest.mark.parametrize("source", FRAME_SOURCES)
+def test_a_reader_goes_without_a_search_for_cycles(
+    source: Callable, tmp_path: Path, numbered: Callable
+) -> None:
+    """It holds a decoder with its pictures: if it waited for the next search, a process would grow by MiB."""
+    path = str(numbered(tmp_path / "a.mp4", 50, 25, "-c:v", "libx264"))
+    video = read_media(path, 16_000).video
+    assert video is not None
+    gc.disable()
+    try:
+        with source(path, video, stored_size(video, 128)) as reader:
+            reader.at(video.times[:10])
+        gone = weakref.ref(reader)
+        del reader
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("source", FRAME_SOURCES)
