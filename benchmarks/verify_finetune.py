@@ -26,6 +26,7 @@ from chronav.demo import TABLE
 from chronav.progress import say
 from evaluation.config import EvaluateConfig
 from evaluation.job import evaluate
+from evaluation.who import SCRATCH
 from pipelines.config import IngestConfig
 from pipelines.job import ingest
 from pipelines.world import WorldConfig, make_world
@@ -46,7 +47,7 @@ _FINETUNE = {
 }
 WHO = {
     "pretrained": "from the export",
-    "random_weights": "from scratch",
+    SCRATCH: "from scratch",
     "frozen_linear": "linear probe, frozen",
 }
 
@@ -119,7 +120,7 @@ def numbers_of(result: Mapping[str, Any], who: str) -> list[float]:
 
 def shown(result: Mapping[str, Any]) -> bool:
     """Whether the export is above scratch by the whole interval of the paired difference."""
-    return result["differences"]["random_weights"][METRIC]["low"] > 0
+    return result["differences"][SCRATCH][METRIC]["low"] > 0
 
 
 def table_rows(results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -131,7 +132,7 @@ def table_rows(results: Sequence[Mapping[str, Any]]) -> list[str]:
             summary = result["metrics"] if who == "pretrained" else result["baselines"][who]
             each = ", ".join(f"{value:.2f}" for value in numbers_of(result, who))
             cells.append(f"{summary[METRIC]:.2f} ± {summary[f'{METRIC}_seed_std']:.2f} ({each})")
-        d = result["differences"]["random_weights"][METRIC]
+        d = result["differences"][SCRATCH][METRIC]
         cells.append(f"{result['baselines']['chance'][METRIC]:.2f}")
         cells.append(f"{d['value']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}], p = {d['p']:.2g}")
         rows.append(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.metrics import bootstrap_interval, sign_flip_p
-from evaluation.pages.numbers import PRETRAINED
+from evaluation.who import PRETRAINED
 
 RESAMPLES = 2000
 Columns = Mapping[str, Sequence]

@@ -121,11 +121,18 @@ class Export:
 
     def digest(self) -> str:
         """A hash of what `embed` depends on: the weights and what they expect of their input."""
-        about = self.config.model_dump(mode="json", include={"video", "audio", "norm", "sample_rate"})
-        parts = [json.dumps(about, sort_keys=True).encode()]
+        parts = [self._architecture()]
         for name, value in sorted(self.weights().items()):
             parts += [name.encode(), value.contiguous().numpy().tobytes()]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+    def architecture(self) -> str:
+        """A hash of what `embed` depends on beside the weights: exports with the same have the same random twins."""
+        return hashlib.sha256(self._architecture()).hexdigest()
+
+    def _architecture(self) -> bytes:
+        about = self.config.model_dump(mode="json", include={"video", "audio", "norm", "sample_rate"})
+        return json.dumps(about, sort_keys=True).encode()
 
     def joint_space(self) -> JointSpace | None:
         """The projections into the space that video and sound share; None where the export has none.
