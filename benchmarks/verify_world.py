@@ -136,8 +136,8 @@ def head(results: Sequence[Mapping[str, Any]]) -> str:
     return (
         f"{date.today().isoformat()}, chronav {__version__}, {platform.machine()}, Python "
         f"{platform.python_version()}. Worlds of {VIDEOS_PER_CLASS} videos in {GROUPS_PER_CLASS} groups of each of "
-        f"11 classes, one a seed. Exports: recipe `{RECIPE}`, {results[0]['steps']} steps on the training side without "
-        "labels: the full method of the ablation study. Evaluations took "
+        f"11 classes, one a seed. Exports: recipe `{RECIPE}`, {results[0]['steps']} steps on the training side "
+        "without labels: the full method of the ablation study. Evaluations took "
         f"{sum(result['evaluate_seconds'] for result in results) / 60:.1f} minutes in all."
     )
 

@@ -35,8 +35,8 @@ def page(head: str, results: Sequence[Result]) -> str:
         "",
         "Mean ± standard deviation over the seeds, and each of them. *Above*: mean of the differences, its 95 % "
         "interval of Student's t over the seeds (a world, a training and random weights of its own each), and with "
-        "how many seeds the whole 95 % interval of the difference, paired by test video and by bootstrap over groups, is "
-        "above 0.",
+        "how many seeds the whole 95 % interval of the difference, paired by test video and by bootstrap over "
+        "groups, is above 0.",
     ]
     for name in protocols_of(results):
         lines += ["", f"## {protocol_name(name)}", "", *_protocol(name, results)]
