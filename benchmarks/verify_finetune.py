@@ -24,6 +24,7 @@ from chronav.cluster import connected
 from chronav.config import build
 from chronav.demo import TABLE
 from chronav.progress import say
+from evaluation.comparison import p_text
 from evaluation.config import EvaluateConfig
 from evaluation.job import evaluate
 from evaluation.who import SCRATCH
@@ -134,7 +135,7 @@ def table_rows(results: Sequence[Mapping[str, Any]]) -> list[str]:
             cells.append(f"{summary[METRIC]:.2f} ± {summary[f'{METRIC}_seed_std']:.2f} ({each})")
         d = result["differences"][SCRATCH][METRIC]
         cells.append(f"{result['baselines']['chance'][METRIC]:.2f}")
-        cells.append(f"{d['value']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}], p = {d['p']:.2g}")
+        cells.append(f"{d['value']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}], {p_text(d['p'], d['groups'])}")
         rows.append(
             f"| {result['labels']} | " + " | ".join(cells) + f" | {'yes' if shown(result) else '**no**'} |"
         )

@@ -40,7 +40,8 @@ from chronav.config import build
 from chronav.progress import say
 from evaluation.ablate.config import FULL
 from evaluation.config import EvaluateConfig
-from evaluation.job import ALL, evaluate
+from evaluation.job import evaluate
+from evaluation.protocols import ALL
 from trainer.job import pretrain
 
 SEEDS = (11, 12, 13)

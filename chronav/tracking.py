@@ -180,6 +180,20 @@ def artifact_text(run_id: str, name: str) -> str | None:
         return None
 
 
+def runs_beginning(stage: str, prefix: str, most: int = 5) -> list[str]:
+    """Ids of up to `most` runs of a stage in this store that begin with `prefix`, newest first."""
+    _quiet()
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=tracking_uri())
+    experiment = client.get_experiment_by_name(EXPERIMENTS[stage])
+    if experiment is None or not prefix.isalnum():
+        return []
+    wanted = f"attributes.run_id LIKE '{prefix}%'"
+    found = client.search_runs([experiment.experiment_id], filter_string=wanted, max_results=most)
+    return [run.info.run_id for run in found]
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """`{"a": {"b": 1}}` -> `{"a.b": 1}`."""
     flat: dict[str, Any] = {}

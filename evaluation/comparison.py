@@ -113,9 +113,14 @@ def _paired(outcome: Mapping[str, Any]) -> list[str]:
             d = found[main]
             lines.append(
                 f"  {main} less that of {name.replace('_', ' ')}: {d['value']:+.2f} "
-                f"[{d['low']:+.2f}, {d['high']:+.2f}], p = {d['p']:.2g}"
+                f"[{d['low']:+.2f}, {d['high']:+.2f}], {p_text(d['p'], d['groups'])}"
             )
     return lines
+
+
+def p_text(p: float | None, groups: int) -> str:
+    """`p = 0.031, 14 groups`: how small a p can be depends on what it is over."""
+    return f"no p: {groups} groups are too few" if p is None else f"p = {p:.2g}, {groups} groups"
 
 
 def coverage_text(cover: Mapping[str, Any]) -> str:

@@ -64,7 +64,7 @@ def _blind(blind: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, 
 
 def _differences(
     own: Sequence[Measured], other: Sequence[Measured], config: EvaluateConfig, units: np.ndarray
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, Any]]:
     """Metric -> how far the export is above another, with interval and p, for every metric that both have."""
     shared = [name for name in own[0].metrics if all(name in measured.metrics for measured in (*own, *other))]
     return {name: difference(name, own, other, config.bootstrap, config.seed, units) for name in shared}

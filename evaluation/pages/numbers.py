@@ -26,7 +26,7 @@ Outcome = Mapping[str, Any]
 class Contender:
     """Somebody's main metric: interval, standard deviations over folds and seeds, how far the export is above.
 
-    `difference`: `value`, `low`, `high`, `p`; None where nothing can be paired.
+    `difference`: `value`, `low`, `high`, `p`, `groups`; None where nothing can be paired.
     """
 
     who: str
@@ -34,7 +34,7 @@ class Contender:
     cell: Cell
     fold_std: float | None
     seed_std: float | None
-    difference: Mapping[str, float] | None
+    difference: Mapping[str, Any] | None
     strip: Markup
 
 

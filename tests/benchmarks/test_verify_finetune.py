@@ -26,7 +26,9 @@ def result(labels: int, low: float = 0.1) -> dict[str, Any]:
             "frozen_linear": summary(0.5),
             "chance": {"top1_video": 1 / 11},
         },
-        "differences": {"from_scratch": {"top1_video": {"value": 0.35, "low": low, "high": 0.5, "p": 0.001}}},
+        "differences": {
+            "from_scratch": {"top1_video": {"value": 0.35, "low": low, "high": 0.5, "p": 0.001, "groups": 22}}
+        },
         "protocol_text": "fine-tuned",
         "seconds": 90.0,
     }
@@ -35,7 +37,7 @@ def result(labels: int, low: float = 0.1) -> dict[str, Any]:
 def test_a_row_holds_mean_spread_seeds_and_difference() -> None:
     rows = study.table_rows([result(5), result(20, low=-0.01)])
     assert "| 5 | 0.60 ± 0.05 (0.55, 0.60, 0.65) | 0.25 ± 0.05 (0.25, 0.25, 0.25) |" in rows[0]
-    assert "| 0.09 | +0.35 [+0.10, +0.50], p = 0.001 | yes |" in rows[0]
+    assert "| 0.09 | +0.35 [+0.10, +0.50], p = 0.001, 22 groups | yes |" in rows[0]
     assert rows[1].endswith("| **no** |")
 
 
