@@ -97,7 +97,7 @@ def _each_fold(outcome: Mapping[str, Any]) -> list[str]:
     rows = outcome.get("folds") or outcome.get("splits") or []
     if len(rows) < 2:
         return []
-    each = ", ".join(f"{row['name']} {row['metrics'][main]:.2f}" for row in rows)
+    each = ", ".join(f"{row['name']} {row['metrics'][main]:.2f} (n = {row['n_test']})" for row in rows)
     spread = outcome["metrics"].get(f"{main}_std")
     return [
         f"  {main} by fold: {each}" + (f"; standard deviation {spread:.3f}" if spread is not None else "")
