@@ -24,7 +24,7 @@ from typing import Any
 import aiohttp
 
 WIDTHS, _HEIGHT, _TALLEST = (1280, 390), 900, 12_000
-_START_S, _LOAD_S, _QUIET_S = 60.0, 60.0, 1.5
+_START_S, _LOAD_S, _QUIET_S = 60.0, 60.0, 3.0
 _LOOK = """({
   broken: [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.alt || i.src.slice(0, 80)),
   wide: document.documentElement.scrollWidth, inner: window.innerWidth,
@@ -79,22 +79,33 @@ class Browser:
 
 
 async def look(
-    browser: Browser, address: str, width: int, picture: Path, click: Sequence[str] = ()
+    browser: Browser,
+    address: str,
+    width: int,
+    picture: Path,
+    click: Sequence[str] = (),
+    settle_s: float = _QUIET_S,
 ) -> list[str]:
     """Open a page in a window of `width` pixels, press what `click` selects, take a picture; what is wrong."""
     browser.faults = []
-    size = {"width": width, "height": _HEIGHT, "deviceScaleFactor": 1, "mobile": width < 600}
+    size: dict[str, Any] = {"width": width, "height": _HEIGHT, "deviceScaleFactor": 1, "mobile": width < 600}
     await browser.call("Emulation.setDeviceMetricsOverride", **size)
+    await browser.call(
+        "Page.navigate", url="about:blank"
+    )  # an address that differs behind its # is loaded anew too
     await browser.call("Page.navigate", url=address)
-    await browser.quiet()
+    await browser.quiet(settle_s)
     for selector in click:
         script = f"document.querySelector({json.dumps(selector)})?.click()"
         await browser.call("Runtime.evaluate", expression=script)
-        await browser.quiet()
+        await browser.quiet(settle_s)
     found = await browser.call("Runtime.evaluate", expression=_LOOK, returnByValue=True)
     page = found["result"]["value"]
-    clip = {"x": 0, "y": 0, "width": width, "height": min(page["tall"], _TALLEST), "scale": 1}
-    shot = await browser.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
+    if page["tall"] > _HEIGHT:
+        size["height"] = min(page["tall"], _TALLEST)
+        await browser.call("Emulation.setDeviceMetricsOverride", **size)
+        await browser.quiet(0.5)
+    shot = await browser.call("Page.captureScreenshot")
     picture.write_bytes(base64.b64decode(shot["data"]))
     wrong = [f"broken picture: {name}" for name in page["broken"]] + list(dict.fromkeys(browser.faults))
     if page["wide"] > page["inner"] or page["inner"] > width:
@@ -102,7 +113,7 @@ async def look(
     return wrong
 
 
-async def look_at_all(pages: Sequence[str], widths: Sequence[int], out: Path, click: Sequence[str]) -> bool:
+async def look_at_all(given: argparse.Namespace) -> bool:
     """Every page at every width, a line each; whether all is well."""
     well = True
     with tempfile.TemporaryDirectory() as profile:
@@ -116,11 +127,11 @@ async def look_at_all(pages: Sequence[str], widths: Sequence[int], out: Path, cl
                     browser = Browser(socket)
                     for domain in ("Page", "Runtime", "Log", "Network"):
                         await browser.call(f"{domain}.enable")
-                    for page in pages:
+                    for page in given.pages:
                         address = page if "://" in page else Path(page).absolute().as_uri()
-                        for width in widths:
-                            picture = out / f"{_name(page)}-{width}.png"
-                            wrong = await look(browser, address, width, picture, click)
+                        for width in given.widths:
+                            picture = given.out / f"{_name(page)}-{width}.png"
+                            wrong = await look(browser, address, width, picture, given.click, given.settle)
                             well = well and not wrong
                             print(f"{picture}: {'; '.join(wrong) or 'nothing wrong'}", flush=True)
         finally:
@@ -154,7 +165,7 @@ async def _target(session: aiohttp.ClientSession, profile: Path) -> str:
 
 
 def _name(page: str) -> str:
-    return re.sub(r"[^\w-]+", "-", page.rpartition("/")[2] or page)[-60:].strip("-")
+    return re.sub(r"[^\w-]+", "-", "/".join(page.split("/")[-2:]))[-60:].strip("-")
 
 
 def main() -> int:
@@ -164,9 +175,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the pictures")
     parser.add_argument("--widths", type=int, nargs="+", default=WIDTHS)
     parser.add_argument("--click", nargs="*", default=(), help="CSS selectors to press, one after the other")
+    parser.add_argument(
+        "--settle", type=float, default=_QUIET_S, help="seconds without a request until it is shown"
+    )
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    return 0 if asyncio.run(look_at_all(given.pages, given.widths, given.out, given.click)) else 1
+    return 0 if asyncio.run(look_at_all(given)) else 1
 
 
 if __name__ == "__main__":

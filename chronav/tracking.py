@@ -28,6 +28,8 @@ REGISTERED_MODEL = "chronav"
 """The registered model whose versions are the exports."""
 
 _PARAMS_A_CALL = 100
+# MLflow's pages show such experiments as trainings: without it they guess, and show traces of chats.
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
 _ANSWER_S = 10.0
 # What the modules of their errors begin with: those of the tracking store and of where it keeps artifacts.
 _CLIENTS = frozenset({"mlflow", "requests", "urllib3", "sqlalchemy", "botocore", "boto3", "google"})
@@ -218,7 +220,7 @@ def _experiment(client: Any, stage: str) -> str:
     if uri.startswith("sqlite:///"):
         location = storage.join(storage.parent(uri.removeprefix("sqlite:///")), "mlartifacts", stage)
     try:
-        return client.create_experiment(name, artifact_location=location)
+        return client.create_experiment(name, artifact_location=location, tags=_KIND)
     except MlflowException:
         found = client.get_experiment_by_name(name)  # another job made it in the meantime
         if found is None:

@@ -81,7 +81,11 @@ class Task:
         """The main metric of each run, and the paired differences, in words."""
         lines = [f"{self.protocol} on {self.dataset}, {self.main}:"]
         for run in self.runs:
-            text = f"  {run.letter}  {cell(run.outcome['metrics'], self.main).text()}  {run.name}"
+            cover = run.outcome["coverage"]
+            text = (
+                f"  {run.letter}  {cell(run.outcome['metrics'], self.main).text()}  {run.name}"
+                f"  ({cover['found']} of {cover['listed']} items found)"
+            )
             if isinstance(run.paired, Paired):
                 d = run.paired
                 text += f"  ({d.value:+.2f} [{d.low:+.2f}, {d.high:+.2f}] above A, {p_text(d.p, d.groups)})"

@@ -57,7 +57,7 @@ def test_two_runs_side_by_side(pair: tuple[str, str], tmp_path: Path, made: Made
     assert task["differences"][0]["value"] == pytest.approx(8 / ITEMS)
     assert task["differences"][0]["items"] == ITEMS
     assert json.loads(json.dumps(found)) == found
-    assert "B  0.84 [0.60, 0.83]  second  (+0.40 [" in found["summary"]
+    assert "B  0.84 [0.60, 0.83]  second  (90 of 100 items found)  (+0.40 [" in found["summary"]
     run = MlflowClient(tracking_uri=tracking_uri()).get_run(found["mlflow_run_id"])
     assert run.data.tags["chronav.compares"] == ", ".join(pair)
     assert artifact_text(run.info.run_id, "c.html") == page.source
