@@ -24,6 +24,7 @@ from chronav.cluster import connected
 from chronav.config import build
 from chronav.demo import TABLE
 from chronav.progress import say
+from evaluation.compare import compare
 from evaluation.comparison import p_text
 from evaluation.config import EvaluateConfig
 from evaluation.job import evaluate
@@ -37,6 +38,8 @@ from trainer.job import pretrain
 
 LABELS, SEEDS, RECIPE, WORLD_SEED = (1, 5, 20), 3, "world", 21
 METRIC = "top1_video"
+CURVE = "finetune.html"
+"""Page in the folder that sets the cells beside one another, with the curve."""
 _WORLD = {"videos_per_class": 40, "groups_per_class": 10, "seed": WORLD_SEED}
 # Set before anything was measured. The rate is that of pre-training, halved; one thread, as in the recipe.
 _FINETUNE = {
@@ -167,6 +170,9 @@ def page(results: Sequence[Mapping[str, Any]]) -> str:
         "|---|" + "---|" * (len(WHO) + 3),
         *table_rows(results),
         "",
+        f"The same as a curve, with all that each evaluation has: `{CURVE}` in the folder (`runs/finetune`), which "
+        "this command writes beside the report of each row.",
+        "",
     ]
     if missing:
         lines += [f"**Unfinished:** not run yet with {', '.join(map(str, missing))} labels a class.", ""]
@@ -199,6 +205,8 @@ def main() -> int:
     if not results:
         say("nothing has been run yet")
         return 1
+    if len(results) > 1:
+        compare([result["mlflow_run_id"] for result in results], f"{folder}/{CURVE}")
     text = page(results)
     Path(given.page).write_text(text)
     print(text)
