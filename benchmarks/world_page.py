@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,10 @@ def page(head: str, results: Sequence[Result]) -> str:
         "interval of Student's t over the seeds (a world, a training and random weights of its own each), and with "
         "how many seeds the whole 95 % interval of the difference, paired by test video and by bootstrap over "
         "groups, is above 0.",
+        "",
+        "The main number of a protocol above random weights by the whole of its paired interval: "
+        + "; ".join(f"{protocol_name(name)} {_shown_with(name, results)}" for name in protocols_of(results))
+        + ".",
     ]
     for name in protocols_of(results):
         lines += ["", f"## {protocol_name(name)}", "", *_protocol(name, results)]
@@ -59,6 +64,14 @@ def shown(results: Sequence[Result]) -> bool:
     )
 
 
+def _shown_with(name: str, results: Sequence[Result]) -> str:
+    """With how many of the seeds; bold where not with all."""
+    ones = [result["protocols"][name] for result in results]
+    above = sum(one["differences"][RANDOM][one["main"]]["low"] > 0 for one in ones)
+    text = f"with {above} of {len(ones)} seeds"
+    return text if above == len(ones) else f"**{text}**"
+
+
 def _protocol(name: str, results: Sequence[Result]) -> list[str]:
     """The protocol in words and its table: a row a metric, a column for everybody."""
     ones = [result["protocols"][name] for result in results]
@@ -68,7 +81,8 @@ def _protocol(name: str, results: Sequence[Result]) -> list[str]:
     heads += [
         f"above {contender_name(who, name)[:1].lower()}{contender_name(who, name)[1:]}" for who in learnt
     ]
-    lines = [f"{ones[0]['protocol_text']}.", "", f"| | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
+    said = re.sub(r"; seed \d+;", "; seed: that of the world;", ones[0]["protocol_text"])
+    lines = [f"{said}.", "", f"| | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
     for metric in metric_names(ones[0]):
         cells = [_values([one["metrics"].get(metric) for one in ones])]
         cells += [

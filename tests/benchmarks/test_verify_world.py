@@ -17,7 +17,7 @@ def result(seed: int, value: float = 0.5, low: float = 0.1) -> dict[str, Any]:
     gap = {"value": value - 0.2, "low": low, "high": 0.6, "p": 0.01, "groups": 33}
     one = {
         "protocol": "retrieval",
-        "protocol_text": "nearest by cosine",
+        "protocol_text": "nearest by cosine; seed 11; n = 154",
         "main": "R@1",
         "metrics": {"R@1": value, "R@1_low": 0.4, "R@1_high": 0.6, "R@5": 0.9, "R@1_gain": 0.3},
         "baselines": {"random_weights": {"R@1": 0.2, "R@5": 0.4}, "chance": {"R@1": 1 / 11}},
@@ -46,6 +46,8 @@ def test_the_page_has_every_metric_with_its_spread_and_differences() -> None:
     ) in text
     assert "| R@5 | 0.90 ± 0.00 (0.90, 0.90, 0.90) | 0.40 ± 0.00 (0.40, 0.40, 0.40) | – | – |" in text
     assert "gain" not in text
+    assert "nearest by cosine; seed: that of the world; n = 154." in text
+    assert "paired interval: Video retrieval **with 2 of 3 seeds**." in text
 
 
 def test_pre_training_is_shown_only_with_every_seed_and_protocol() -> None:
