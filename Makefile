@@ -10,7 +10,7 @@ DEVICE ?= cuda
 ASKED := $(filter command environment,$(firstword $(origin PYTHON)))
 CHECK_PYTHON = $(if $(ASKED),$(PYTHON),$(BIN)/python)
 
-.PHONY: setup demo test lint bench verify verify-learning verify-ablation verify-resume verify-leaks verify-alignment verify-fuzz verify-faults verify-incremental verify-soak verify-finetune gpu-pack gpu-check ui clean
+.PHONY: setup demo test lint bench verify verify-learning verify-ablation verify-world verify-resume verify-leaks verify-alignment verify-fuzz verify-faults verify-incremental verify-soak verify-finetune gpu-pack gpu-check ui clean
 
 setup: $(STAMP)
 
@@ -37,13 +37,16 @@ bench: setup
 	$(BIN)/python -m benchmarks.ingest --page
 	$(BIN)/python -m benchmarks.features --page
 
-verify: verify-learning verify-ablation verify-resume verify-leaks verify-alignment verify-fuzz verify-faults verify-incremental verify-soak verify-finetune
+verify: verify-learning verify-ablation verify-world verify-resume verify-leaks verify-alignment verify-fuzz verify-faults verify-incremental verify-soak verify-finetune
 
 verify-learning: setup
 	$(BIN)/python -m benchmarks.verify_learning
 
 verify-ablation: setup
 	$(BIN)/python -m benchmarks.verify_ablation
+
+verify-world: setup
+	$(BIN)/python -m benchmarks.verify_world --take runs/ablation
 
 verify-resume: setup
 	$(BIN)/python -m benchmarks.verify_resume

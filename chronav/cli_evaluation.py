@@ -48,6 +48,9 @@ def evaluate(
 
     def job() -> Outcome:
         settings = build(load("evaluation.config").EvaluateConfig, config, overrides or ())
+        load("evaluation.preflight").check_call(
+            protocol, export, data, settings, dataset, annotations, against
+        )
         run = load("evaluation.job").evaluate
         return run(protocol, export, data, settings, dataset, annotations, split, against)
 
@@ -60,7 +63,7 @@ def compare(
         list[str],
         typer.Argument(
             metavar="RUN_OR_OUTCOME...",
-            help="MLflow run ids of evaluations, or files with their JSON outcomes",
+            help="MLflow run ids of evaluations (or how they begin), or files with their JSON outcomes",
         ),
     ],
     out: Annotated[str, typer.Option(help="the page to write, an .html file")] = ...,  # type: ignore[assignment]

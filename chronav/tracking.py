@@ -28,6 +28,8 @@ REGISTERED_MODEL = "chronav"
 """The registered model whose versions are the exports."""
 
 _PARAMS_A_CALL = 100
+# MLflow's pages show such experiments as trainings: without it they guess, and show traces of chats.
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
 _ANSWER_S = 10.0
 # What the modules of their errors begin with: those of the tracking store and of where it keeps artifacts.
 _CLIENTS = frozenset({"mlflow", "requests", "urllib3", "sqlalchemy", "botocore", "boto3", "google"})
@@ -180,6 +182,20 @@ def artifact_text(run_id: str, name: str) -> str | None:
         return None
 
 
+def runs_beginning(stage: str, prefix: str, most: int = 5) -> list[str]:
+    """Ids of up to `most` runs of a stage in this store that begin with `prefix`, newest first."""
+    _quiet()
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=tracking_uri())
+    experiment = client.get_experiment_by_name(EXPERIMENTS[stage])
+    if experiment is None or not prefix.isalnum():
+        return []
+    wanted = f"attributes.run_id LIKE '{prefix}%'"
+    found = client.search_runs([experiment.experiment_id], filter_string=wanted, max_results=most)
+    return [run.info.run_id for run in found]
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """`{"a": {"b": 1}}` -> `{"a.b": 1}`."""
     flat: dict[str, Any] = {}
@@ -204,7 +220,7 @@ def _experiment(client: Any, stage: str) -> str:
     if uri.startswith("sqlite:///"):
         location = storage.join(storage.parent(uri.removeprefix("sqlite:///")), "mlartifacts", stage)
     try:
-        return client.create_experiment(name, artifact_location=location)
+        return client.create_experiment(name, artifact_location=location, tags=_KIND)
     except MlflowException:
         found = client.get_experiment_by_name(name)  # another job made it in the meantime
         if found is None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.metrics import bootstrap_interval, proportion_interval, sign_flip_p, spread_of
+from evaluation.metrics import bootstrap_interval, proportion_interval, sign_flip_test, spread_of
 from evaluation.protocols.base import Measured, Values
 
 
@@ -83,19 +84,20 @@ def difference(
     resamples: int,
     seed: int,
     units: np.ndarray | None = None,
-) -> dict[str, float]:
-    """`value`, `low`, `high` of a metric less that of another network, paired, and `p` of no difference.
+) -> dict[str, Any]:
+    """`value`, `low`, `high` of a metric less that of another network, paired, and `p` of no difference, by `groups`.
 
     Paired by test item: by clip where both saw the same clips, else (another export may look at other clips) by the
-    mean of each video. `p`: two-sided, by flipping the signs of whole units at random.
+    mean of each video. `p`: two-sided, by flipping the signs of whole units at random; None where these are too few
+    (`metrics.LEAST_OWNERS`). `groups`: how many units there are.
     """
     pairs = [(a.metrics[name], b.metrics[name]) for a, b in zip(folds, reference, strict=True)]
     if any(a.videos.shape != b.videos.shape or (a.videos != b.videos).any() for a, b in pairs):
         pairs = [(_by_video(a), _by_video(b)) for a, b in pairs]
     values, owners, weights = _pooled([Values(a.values - b.values, a.videos) for a, b in pairs], units)
     interval = bootstrap_interval(values, owners, resamples, seed, weights)
-    p = sign_flip_p(values, owners, seed, weights)
-    return {"value": interval.value, "low": interval.low, "high": interval.high, "p": p}
+    p, groups = sign_flip_test(values, owners, seed, weights)
+    return {"value": interval.value, "low": interval.low, "high": interval.high, "p": p, "groups": groups}
 
 
 def _by_video(values: Values) -> Values:

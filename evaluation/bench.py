@@ -17,9 +17,9 @@ from evaluation.features import plan_clips
 from evaluation.fill import Cut, Pool, fill
 from evaluation.floor import random_weights
 from evaluation.networks import Network
-from evaluation.protocols.base import PRETRAINED
 from evaluation.store import Kept, Store
 from evaluation.subject import Subject
+from evaluation.who import PRETRAINED
 from trainer.export import Export
 
 
@@ -101,7 +101,7 @@ class Bench:
     def _with_weights(self, network: Network, shape: ClipShape) -> Network:
         """A random twin gets its weights only where it is run at all: they cost a look at some clips."""
         about = network.identity or {}
-        if "random_twin_of" not in about:
+        if networks.RANDOM_OF not in about:
             return network
         subject = self.subject
         training = subject.folds[0].train.tolist()

@@ -1,4 +1,4 @@
-"""The table that every outcome is read by: pre-trained beside random weights, beside all else that was measured."""
+"""The table that every outcome is read by: pre-trained beside its floor, beside all else that was measured."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from evaluation.who import CHANCE, FLOORS, MAJORITY, floor_of
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One metric by all who are compared; `others`: further baselines by name."""
+    """One metric by all who are compared; `floor`: see `who.FLOORS`; `others`: further baselines by name."""
 
     metric: str
     pretrained: Cell
-    random_weights: Cell
+    floor: Cell
     chance: Cell
     others: Mapping[str, Cell] = field(default_factory=dict)
 
@@ -40,13 +42,14 @@ def comparison(outcome: Mapping[str, Any]) -> list[Row]:
     metrics, baselines = outcome["metrics"], outcome["baselines"]
     side = ("_low", "_high", "_std")
     names = [n for n in metrics if not n.endswith(side) and not n.endswith("_gain") and n != "C"]
-    more = [name for name in baselines if name not in ("random_weights", "chance", "majority_class")]
+    floor = floor_of(baselines)
+    more = [name for name in baselines if name not in (floor, CHANCE, MAJORITY)]
     return [
         Row(
             metric=name,
             pretrained=_cell(metrics, name),
-            random_weights=_cell(baselines.get("random_weights", {}), name),
-            chance=_cell(baselines.get("chance", {}), re.sub(r"_\d+_labels$", "", name)),
+            floor=_cell(baselines.get(floor, {}), name),
+            chance=_cell(baselines.get(CHANCE, {}), re.sub(r"_\d+_labels$", "", name)),
             others={other: _cell(baselines[other], name) for other in more},
         )
         for name in names
@@ -61,11 +64,12 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     """The comparison, the protocol, the coverage and the caveats, in lines for a terminal."""
     found = comparison(outcome)
     more = list(found[0].others) if found else []
-    rows = [["", "pre-trained", "random weights", *(name.replace("_", " ") for name in more), "chance"]]
+    floor = FLOORS.get(floor_of(outcome["baselines"]) or "", "random weights")
+    rows = [["", "pre-trained", floor, *(name.replace("_", " ") for name in more), "chance"]]
     rows += [
         [
             row.metric,
-            *(cell.text() for cell in (row.pretrained, row.random_weights, *row.others.values(), row.chance)),
+            *(cell.text() for cell in (row.pretrained, row.floor, *row.others.values(), row.chance)),
         ]
         for row in found
     ]
@@ -76,8 +80,8 @@ def as_text(outcome: Mapping[str, Any]) -> str:
             "  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
         ]
         lines += [*_each_fold(outcome), *_paired(outcome)]
-    if "majority_class" in outcome["baselines"]:
-        share = outcome["baselines"]["majority_class"]["top1_video"]
+    if MAJORITY in outcome["baselines"]:
+        share = outcome["baselines"][MAJORITY]["top1_video"]
         lines.append(f"  always the most frequent training class: {share:.2f}")
     lines += [f"protocol: {outcome['protocol_text']}", coverage_text(outcome["coverage"])]
     lines += [f"note: {note}" for note in outcome["notes"]]
@@ -93,7 +97,7 @@ def _each_fold(outcome: Mapping[str, Any]) -> list[str]:
     rows = outcome.get("folds") or outcome.get("splits") or []
     if len(rows) < 2:
         return []
-    each = ", ".join(f"{row['name']} {row['metrics'][main]:.2f}" for row in rows)
+    each = ", ".join(f"{row['name']} {row['metrics'][main]:.2f} (n = {row['n_test']})" for row in rows)
     spread = outcome["metrics"].get(f"{main}_std")
     return [
         f"  {main} by fold: {each}" + (f"; standard deviation {spread:.3f}" if spread is not None else "")
@@ -109,9 +113,14 @@ def _paired(outcome: Mapping[str, Any]) -> list[str]:
             d = found[main]
             lines.append(
                 f"  {main} less that of {name.replace('_', ' ')}: {d['value']:+.2f} "
-                f"[{d['low']:+.2f}, {d['high']:+.2f}], p = {d['p']:.2g}"
+                f"[{d['low']:+.2f}, {d['high']:+.2f}], {p_text(d['p'], d['groups'])}"
             )
     return lines
+
+
+def p_text(p: float | None, groups: int) -> str:
+    """`p = 0.031, 14 groups`: how small a p can be depends on what it is over."""
+    return f"no p: {groups} groups are too few" if p is None else f"p = {p:.2g}, {groups} groups"
 
 
 def coverage_text(cover: Mapping[str, Any]) -> str:

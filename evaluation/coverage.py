@@ -60,20 +60,24 @@ def coverage(labels: np.ndarray, folds: Sequence[Fold], listed: int | None) -> d
     }
 
 
-def caveats(cover: dict[str, Any]) -> list[str]:
-    """Where the numbers mean little, in words."""
+def caveats(cover: dict[str, Any], measured: bool = True) -> list[str]:
+    """Where the numbers mean little, in words; not `measured`: there are none, and what was found is all to say."""
     notes = []
     unanswerable = cover["test_found"] - cover["answerable"]
     if unanswerable:
         notes.append(
             f"{unanswerable} of {cover['test_found']} test items found cannot be answered (no training item "
-            "of their class was found); they are left out of the metrics."
+            "of their class was found)" + ("; they are left out of the metrics." if measured else ".")
         )
     if cover["missing"]:
         notes.append(
-            f"Only {cover['found']} of {cover['listed']} listed items were found: these numbers mean little, "
-            "are no result on the data set and compare with no published one."
+            f"Only {cover['found']} of {cover['listed']} listed items were found"
+            + (
+                ": these numbers mean little, are no result on the data set and compare with no published one."
+                if measured
+                else "."
+            )
         )
-    if cover["answerable"] < _FEW_TEST_ITEMS:
+    if measured and cover["answerable"] < _FEW_TEST_ITEMS:
         notes.append(f"{cover['answerable']} test items are few: read the intervals, not the values.")
     return notes

@@ -19,11 +19,12 @@ from evaluation.coverage import measurable_folds
 from evaluation.embedder import Modality
 from evaluation.items import Video, groups_of, labels_of
 from evaluation.official import check_labels, layout_of
+from evaluation.preflight import is_table
 from evaluation.protocols.base import FoldData
 from evaluation.seen import refuse_seen, seen_test_items
 from evaluation.splits import Fold, dataset_of, divide, of_dataset
 from pipelines.sources.names import real_path
-from pipelines.table import RowGroup, read_meta, read_row_group, table_exists
+from pipelines.table import RowGroup, read_meta, read_row_group
 
 if TYPE_CHECKING:
     from evaluation.describe import Measurement
@@ -51,16 +52,9 @@ def find_data(data: str, dataset: str | None, annotations: str | None, task: Mea
     Raises `CallError` where there is none of these, and, before anything is decoded, where the media have no such
     split, a label is unknown to the official class list, or test items were seen in pre-training.
     """
-    if table_exists(data):
+    if is_table(data, dataset):
         return Data(data, dataset, None, annotations)
-    if not (storage.exists(data) or storage.is_pattern(data)):
-        raise CallError(f"there is no clip table or media at '{data}'", code="missing_data", path=data)
-    if dataset is None:
-        raise CallError(
-            f"'{data}' is no clip table; for media name their layout with --dataset (folder: a folder a class)",
-            code="missing_dataset",
-            key="dataset",
-        )
+    assert dataset is not None
     if annotations is None and layout_of(dataset) == "esc50" and storage.is_dir(storage.join(data, "meta")):
         annotations = storage.join(data, "meta")  # the data set brings its official list along
     items = labelled_items(data, dataset, annotations)

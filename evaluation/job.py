@@ -20,14 +20,14 @@ from evaluation.items import read_videos
 from evaluation.neighbours import among_all, nearest
 from evaluation.networks import exported
 from evaluation.pages.exhibits import gather
-from evaluation.protocols import ON_FROZEN_FEATURES, protocol_named
-from evaluation.protocols.base import PRETRAINED, Found
+from evaluation.protocols import ALL, ON_FROZEN_FEATURES, protocol_named
+from evaluation.protocols.base import Found
 from evaluation.publish import publish
 from evaluation.results import answer_table, item_table, ranking_table, results
 from evaluation.subject import prepare
+from evaluation.who import PRETRAINED
 from pipelines.table import open_table
 
-ALL = "all"
 NOT_FOR_THIS = ("unfit_export", "nothing_to_measure", "too_few_classes")
 """Why a protocol may be left out of `all`."""
 

@@ -13,6 +13,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 _Z95 = 1.959963984540054
 _EXACT, _FLIPS = 12, 10_000
+LEAST_OWNERS = 6
+"""With fewer owners, no flip of their signs can give a two-sided p below 0.05: of five, 2 of 32 are as extreme."""
 _NOTHING = 1e-12
 
 
@@ -138,6 +140,14 @@ def sign_flip_p(
         signs = rng.choice((-1.0, 1.0), size=(1000, sums.size))
         extreme += int((np.abs(signs @ sums) >= seen).sum())
     return (extreme + 1) / (_FLIPS + 1)
+
+
+def sign_flip_test(
+    differences: npt.ArrayLike, owners: npt.ArrayLike, seed: int, weights: npt.ArrayLike | None = None
+) -> tuple[float | None, int]:
+    """`sign_flip_p`, and of how many owners; no p with fewer than `LEAST_OWNERS`."""
+    count = int(np.unique(np.asarray(owners)).size)
+    return (sign_flip_p(differences, owners, seed, weights) if count >= LEAST_OWNERS else None), count
 
 
 def _by_owner(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from evaluation.embedder import Encoder
     from trainer.export import Export
 
+RANDOM_OF = "random_weights_of"
+"""In an identity: the architecture of a network that was never trained."""
 Kind = Literal["export", "classical", "supervised"]
 
 
@@ -60,9 +62,12 @@ def exported(name: str, export: Export, path: str) -> Network:
 
 
 def random_twin(name: str, export: Export, path: str, seed: int, settled_on: tuple[str, ...]) -> Network:
-    """The export's networks with random weights, yet to be given; `settled_on`: videos that fit their norms."""
+    """The export's networks with random weights, yet to be given; `settled_on`: videos that fit their norms.
+
+    Of exports of one architecture the twins are the same, and so are their features.
+    """
     videos = hashlib.sha256("\n".join(settled_on).encode()).hexdigest()
-    about: dict[str, str | int] = {"random_twin_of": export.digest(), "seed": seed, "settled_on": videos}
+    about: dict[str, str | int] = {RANDOM_OF: export.architecture(), "seed": seed, "settled_on": videos}
     return Network(name, path, identity=about)
 
 

@@ -11,6 +11,8 @@ from chronav import storage, tracking
 from chronav.errors import CallError
 
 ANSWERS = "answers.json"
+_LEAST = 4
+"""Letters of a run's id that are taken for one."""
 _NEEDED = ("protocol", "main", "dataset", "export", "metrics", "baselines", "coverage")
 
 
@@ -23,9 +25,10 @@ class Evaluated:
 
 
 def load_outcomes(names: Sequence[str]) -> list[Evaluated]:
-    """The outcomes that are named, each a file of JSON or the id of an MLflow run; `all` gives one a protocol.
+    """The outcomes that are named, each a file of JSON or an MLflow run; `all` gives one a protocol.
 
-    Raises `CallError` for what is neither, and for what is no outcome of an evaluation.
+    A run by its id, or by at least four letters that no other id begins with. Raises `CallError` for what is neither,
+    and for what is no outcome of an evaluation.
     """
     found = []
     for name in names:
@@ -37,7 +40,8 @@ def load_outcomes(names: Sequence[str]) -> list[Evaluated]:
 def _read(name: str) -> Any:
     if storage.is_file(name):
         return _last_json(storage.read_bytes(name).decode("utf-8", errors="replace"), name)
-    text = tracking.artifact_text(name, "outcome.json")
+    run_id = _run_id(name)
+    text = None if run_id is None else tracking.artifact_text(run_id, "outcome.json")
     if text is None:
         raise CallError(
             f"'{name}' is no file, and no run with an outcome in the MLflow store {tracking.tracking_uri()}",
@@ -45,6 +49,18 @@ def _read(name: str) -> Any:
             path=name,
         )
     return json.loads(text)
+
+
+def _run_id(name: str) -> str | None:
+    """The run that `name` is the id of, or the beginning of the id, where no other begins so."""
+    found = tracking.runs_beginning("evaluate", name) if len(name) >= _LEAST else []
+    if len(found) > 1 and name not in found:
+        raise CallError(
+            f"'{name}' is the beginning of several runs: {', '.join(sorted(found))}",
+            code="ambiguous_run",
+            path=name,
+        )
+    return found[0] if found else None
 
 
 def _last_json(text: str, name: str) -> Any:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.metrics import bootstrap_interval, sign_flip_p
-from evaluation.pages.numbers import PRETRAINED
+from evaluation.metrics import bootstrap_interval, sign_flip_test
+from evaluation.who import PRETRAINED
 
 RESAMPLES = 2000
 Columns = Mapping[str, Sequence]
@@ -16,13 +16,17 @@ Columns = Mapping[str, Sequence]
 
 @dataclass(frozen=True)
 class Paired:
-    """How much larger the share of right answers is, its 95 % interval, p of no difference, and of how many items."""
+    """How much larger the share of right answers is, its 95 % interval, p of no difference, of how many items.
+
+    `p`: None where the `groups` that it would be over are too few (`metrics.LEAST_OWNERS`).
+    """
 
     value: float
     low: float
     high: float
-    p: float
+    p: float | None
     items: int
+    groups: int
 
 
 def compare_answers(first: Columns | None, second: Columns | None) -> Paired | str:
@@ -47,8 +51,8 @@ def compare_answers(first: Columns | None, second: Columns | None) -> Paired | s
     )
     weights = 1.0 / sizes[part]  # every fold weighs alike, as in an outcome's differences
     interval = bootstrap_interval(gained, groups, RESAMPLES, 0, weights)
-    p = sign_flip_p(gained, groups, 0, weights)
-    return Paired(interval.value, interval.low, interval.high, p, len(items))
+    p, count = sign_flip_test(gained, groups, 0, weights)
+    return Paired(interval.value, interval.low, interval.high, p, len(items), count)
 
 
 def _right(answers: Columns) -> dict[tuple[str, str, int, str], tuple[bool, str]]:

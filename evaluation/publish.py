@@ -13,7 +13,7 @@ from chronav.outcome import Outcome
 from chronav.registry import enter_scores
 from chronav.tracking import Run
 from evaluation import reference
-from evaluation.comparison import Cell, as_text, coverage_text
+from evaluation.comparison import Cell, as_text, coverage_text, p_text
 from evaluation.config import EvaluateConfig
 from evaluation.pages.evaluation_page import write_evaluation_page
 from evaluation.pages.exhibits import Exhibits
@@ -102,11 +102,11 @@ def _exact(cell: Cell) -> str:
     return f"{cell.value:.3f}{span}"
 
 
-def _above(difference: Mapping[str, float] | None) -> str:
+def _above(difference: Mapping[str, Any] | None) -> str:
     if difference is None:
         return ""
     d = difference
-    return f"{d['value']:+.3f} [{d['low']:+.3f}, {d['high']:+.3f}], p = {d['p']:.2g}"
+    return f"{d['value']:+.3f} [{d['low']:+.3f}, {d['high']:+.3f}], {p_text(d['p'], d['groups'])}"
 
 
 def metric_values(outcome: Mapping[str, Any]) -> dict[str, float]:
@@ -116,7 +116,8 @@ def metric_values(outcome: Mapping[str, Any]) -> dict[str, float]:
         values |= {f"{baseline}/{name}": value for name, value in metrics.items()}
     for other, found in outcome["differences"].items():
         for name, numbers in found.items():
-            values |= {f"less_{other}/{name}_{key}": value for key, value in numbers.items()}
+            told = {key: value for key, value in numbers.items() if value is not None}
+            values |= {f"less_{other}/{name}_{key}": value for key, value in told.items()}
     for row in outcome.get("folds") or outcome.get("splits") or ():
         place = re.sub(r"[^\w.-]+", "_", row["name"]) + (
             f"_seed_{row['seed']}" if _several_seeds(outcome) else ""

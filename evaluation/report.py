@@ -145,7 +145,7 @@ def _strip(head: str, a: Mapping[str, Any]) -> Markup:
 def _evaluation(outcome: Mapping[str, Any]) -> dict[str, Any]:
     rows = []
     for row in comparison(outcome):
-        p, r, c = row.pretrained, row.random_weights, row.chance
+        p, r, c = row.pretrained, row.floor, row.chance
         label = f"{row.metric}: pre-trained {p.text()}, random weights {r.text()}, chance {c.text()}"
         strip = interval_strip(p.value or 0.0, p.low, p.high, c.value, r.value, label)
         rows.append((metric_name(row.metric), p, r, c, Markup(strip)))

@@ -18,9 +18,10 @@ from evaluation.aggregate import (
 from evaluation.config import EvaluateConfig
 from evaluation.items import groups_of, labels_of, units_of
 from evaluation.metrics import wilson
-from evaluation.protocols.base import PRETRAINED, RANDOM, Found, Measured, Protocol
+from evaluation.protocols.base import Found, Measured, Protocol
 from evaluation.splits import Fold
 from evaluation.subject import Subject
+from evaluation.who import PRETRAINED, floor_of
 
 
 def results(method: Protocol, subject: Subject, found: Found, config: EvaluateConfig) -> dict[str, Any]:
@@ -39,8 +40,9 @@ def results(method: Protocol, subject: Subject, found: Found, config: EvaluateCo
         for name, folds in found.items()
     }
     own = summaries.pop(PRETRAINED, {})
-    if RANDOM in found:
-        own |= gain(method.main, found[PRETRAINED], found[RANDOM], *options)
+    floor = floor_of(found)
+    if floor is not None:
+        own |= gain(method.main, found[PRETRAINED], found[floor], *options)
     return {
         "metrics": own,
         "baselines": summaries | _blind(blind),
@@ -50,7 +52,7 @@ def results(method: Protocol, subject: Subject, found: Found, config: EvaluateCo
             if name != PRETRAINED
         },
         "splits" if _is_splits(subject.folds) else "folds": fold_rows(subject, found, blind),
-        **by_class(subject, found.get(PRETRAINED, ()), found.get(RANDOM, ())),
+        **by_class(subject, found),
         "notes": [*subject.notes, *_remarks(found)],
     }
 
@@ -62,7 +64,7 @@ def _blind(blind: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, 
 
 def _differences(
     own: Sequence[Measured], other: Sequence[Measured], config: EvaluateConfig, units: np.ndarray
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, Any]]:
     """Metric -> how far the export is above another, with interval and p, for every metric that both have."""
     shared = [name for name in own[0].metrics if all(name in measured.metrics for measured in (*own, *other))]
     return {name: difference(name, own, other, config.bootstrap, config.seed, units) for name in shared}
@@ -94,17 +96,18 @@ def fold_rows(
     ]
 
 
-def by_class(subject: Subject, folds: Sequence[Measured], floor: Sequence[Measured] = ()) -> dict[str, Any]:
+def by_class(subject: Subject, found: Found) -> dict[str, Any]:
     """`per_class` and `confusion` of the export's answers, over the folds of the first seed.
 
-    `per_class`: rows of class, test videos (`n`), accuracy, Wilson's 95 % interval, and the accuracy of `floor`, the
-    network with random weights, where it answered. `confusion`: `classes` and `counts`, rows are what is true and
+    `per_class`: rows of class, test videos (`n`), accuracy, Wilson's 95 % interval, and under its name the accuracy
+    of the floor (`who.FLOORS`), where it answered. `confusion`: `classes` and `counts`, rows are what is true and
     columns what was answered. A video that several splits test counts in each.
     """
-    truth, given = _first_answers(subject, folds)
+    truth, given = _first_answers(subject, found.get(PRETRAINED, ()))
     if not truth.size:
         return {"per_class": [], "confusion": {"classes": [], "counts": []}}
-    floor_truth, floor_given = _first_answers(subject, floor)
+    floor = floor_of(found)
+    floor_truth, floor_given = _first_answers(subject, found[floor] if floor else ())
     classes = sorted(set(truth) | set(given))
     counts = confusion(truth, given, classes)
     rows = []
@@ -114,7 +117,9 @@ def by_class(subject: Subject, folds: Sequence[Measured], floor: Sequence[Measur
             low, high = wilson(right, n)
             row = {"class": name, "n": n, "accuracy": right / n, "low": low, "high": high}
             asked = floor_truth == name
-            rows.append(row | ({RANDOM: float((floor_given[asked] == name).mean())} if asked.any() else {}))
+            if floor and asked.any():
+                row[floor] = float((floor_given[asked] == name).mean())
+            rows.append(row)
     return {"per_class": rows, "confusion": {"classes": classes, "counts": counts.tolist()}}
 
 

@@ -117,7 +117,7 @@ def prepare(
         coverage=cover,
         split_coverage=_each_coverage(labels, division, official),
         seen=overlap,
-        notes=[*notes, *untold, *fewer, *_torn_groups(videos, division.folds), *caveats(cover)],
+        notes=[*notes, *untold, *fewer, *_torn_groups(videos, division.folds), *caveats(cover, bool(folds))],
         split_keys=division.keys,
     )
     for fold in folds:

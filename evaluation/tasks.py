@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
+from evaluation.comparison import p_text
 from evaluation.outcomes import Evaluated
 from evaluation.pages.numbers import cell, metric_names, training_items
 from evaluation.paired import Paired, compare_answers
@@ -80,10 +81,14 @@ class Task:
         """The main metric of each run, and the paired differences, in words."""
         lines = [f"{self.protocol} on {self.dataset}, {self.main}:"]
         for run in self.runs:
-            text = f"  {run.letter}  {cell(run.outcome['metrics'], self.main).text()}  {run.name}"
+            cover = run.outcome["coverage"]
+            text = (
+                f"  {run.letter}  {cell(run.outcome['metrics'], self.main).text()}  {run.name}"
+                f"  ({cover['found']} of {cover['listed']} items found)"
+            )
             if isinstance(run.paired, Paired):
                 d = run.paired
-                text += f"  ({d.value:+.2f} [{d.low:+.2f}, {d.high:+.2f}] above A, p = {d.p:.2g})"
+                text += f"  ({d.value:+.2f} [{d.low:+.2f}, {d.high:+.2f}] above A, {p_text(d.p, d.groups)})"
             elif run.paired:
                 text += f"  (not paired with A: {run.paired})"
             lines.append(text)

@@ -25,10 +25,11 @@ from chronav.errors import CallError
 from trainer.augment import Canvas, apply_video, plain_video
 from trainer.config import AudioConfig, Norm, VideoConfig
 from trainer.encoders import build_audio_encoder, build_video_encoder
+from trainer.export_place import CONFIG, require_export
 from trainer.joint import JOINT, JointSpace, joint_weights, open_joint
 from trainer.sound import LogMel, speed_up
 
-WEIGHTS, CONFIG, SEEN = "encoder.safetensors", "config.json", "seen_videos.parquet"
+WEIGHTS, SEEN = "encoder.safetensors", "seen_videos.parquet"
 SHA256 = "source_sha256"
 
 
@@ -121,11 +122,18 @@ class Export:
 
     def digest(self) -> str:
         """A hash of what `embed` depends on: the weights and what they expect of their input."""
-        about = self.config.model_dump(mode="json", include={"video", "audio", "norm", "sample_rate"})
-        parts = [json.dumps(about, sort_keys=True).encode()]
+        parts = [self._architecture()]
         for name, value in sorted(self.weights().items()):
             parts += [name.encode(), value.contiguous().numpy().tobytes()]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+    def architecture(self) -> str:
+        """A hash of what `embed` depends on beside the weights: exports with the same have the same random twins."""
+        return hashlib.sha256(self._architecture()).hexdigest()
+
+    def _architecture(self) -> bytes:
+        about = self.config.model_dump(mode="json", include={"video", "audio", "norm", "sample_rate"})
+        return json.dumps(about, sort_keys=True).encode()
 
     def joint_space(self) -> JointSpace | None:
         """The projections into the space that video and sound share; None where the export has none.
@@ -207,11 +215,7 @@ class Export:
 
 def load_export(path: str) -> Export:
     """Open an export folder (local or URL); raises `CallError` where there is none or it is broken."""
-    file = storage.join(path, CONFIG)
-    if not storage.is_file(file):
-        inside = storage.join(path, "export")
-        hint = f"; there is one at '{inside}'" if storage.is_file(storage.join(inside, CONFIG)) else ""
-        raise CallError(f"there is no export at '{path}'{hint}", code="missing_export", path=path)
+    file = require_export(path)
     try:
         config = validate(ExportConfig, json.loads(storage.read_bytes(file)))
         return Export(path, config, load_safetensors(storage.read_bytes(storage.join(path, WEIGHTS))))

@@ -13,6 +13,7 @@ from evaluation.ablate.config import FULL
 from evaluation.ablate.differences import Difference, crossed, over_seeds
 from evaluation.ablate.runs import PRETRAIN
 from evaluation.metrics import spread_of
+from evaluation.who import CHANCE, RANDOM
 from trainer.config import HEADS
 
 Outcomes = Mapping[str, Mapping[str, Any]]
@@ -122,7 +123,7 @@ def floors(full: Row, column: Column) -> dict[str, float]:
         if column.stage == PRETRAIN:
             head = outcome.get("accuracies", {}).get(column.metric, {})
             found.setdefault("chance", []).append(head.get("chance"))
-        for name in ("chance", "random_weights"):
+        for name in (CHANCE, RANDOM):
             value = outcome.get("baselines", {}).get(name, {}).get(column.metric)
             found.setdefault(name.replace("_", " "), []).append(value)
     kept = {name: [v for v in numbers if v is not None] for name, numbers in found.items()}

@@ -16,7 +16,9 @@ from evaluation.pages.names import contender_name, metric_name, protocol_name
 from evaluation.pages.templates import templates
 from evaluation.svg import interval_strip
 from evaluation.tasks import Task
+from evaluation.who import CHANCE, PRETRAINED, SCRATCH, floor_of
 
+_RINGS = ("the run's own network with random weights", "the run's own network, trained from scratch")
 _MATRICES_SHOWN = 12  # up to so many classes they are open from the start
 
 
@@ -32,6 +34,7 @@ def _task(task: Task) -> dict[str, Any]:
         "protocol": task.protocol,
         "runs": task.runs,
         "main_name": metric_name(task.main),
+        "ring": _RINGS[any(SCRATCH in run.outcome["baselines"] for run in task.runs)],
         "differing": task.differing(),
         "curves": (found := curves_of(task)),
         "curve_chart": Markup(curve_chart(found, task)),
@@ -53,15 +56,15 @@ def _task(task: Task) -> dict[str, Any]:
 
 
 def _rows(task: Task) -> list[dict[str, Any]]:
-    """The main metric of each run with its chart: the ring is the run's own network with random weights."""
+    """The main metric of each run with its chart: the ring is its floor (`who.FLOORS`)."""
     rows = []
     for run in task.runs:
         own = numbers.cell(run.outcome["metrics"], task.main)
         baselines = run.outcome["baselines"]
-        chance = baselines.get(numbers.CHANCE, {}).get(task.main)
-        random = baselines.get(numbers.RANDOM, {}).get(task.main)
+        chance = baselines.get(CHANCE, {}).get(task.main)
+        floor = baselines.get(floor_of(baselines), {}).get(task.main)
         label = f"{run.letter} {run.name}: {own.text()}"
-        strip = Markup(interval_strip(own.value or 0.0, own.low, own.high, chance, random, label))
+        strip = Markup(interval_strip(own.value or 0.0, own.low, own.high, chance, floor, label))
         rows.append({"run": run, "cell": own, "strip": strip})
     return rows
 
@@ -75,7 +78,7 @@ def _baselines(task: Task) -> list[tuple[str, list[Any]]]:
             [numbers.cell(run.outcome["baselines"].get(who, {}), task.main) for run in task.runs],
         )
         for who in people
-        if who != numbers.PRETRAINED
+        if who != PRETRAINED
     ]
     return [(name, cells) for name, cells in rows if any(cell.value is not None for cell in cells)]
 

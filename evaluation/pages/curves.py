@@ -10,10 +10,11 @@ from html import escape
 from chronav.svg import svg
 from evaluation.comparison import Cell
 from evaluation.pages.names import contender_name, metric_name
-from evaluation.pages.numbers import CHANCE, PRETRAINED, RANDOM, cell, everyone, training_items
+from evaluation.pages.numbers import cell, everyone, training_items
 from evaluation.tasks import ComparedRun, Task
+from evaluation.who import CHANCE, FLOORS, PRETRAINED
 
-_DRAWN = (PRETRAINED, RANDOM, "frozen_linear")
+_DRAWN = (PRETRAINED, *FLOORS, "frozen_linear")
 _STYLES = 6  # of lines, in report_style.html
 _WIDTH, _HEIGHT = 560, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 16, 10, 34

@@ -15,6 +15,7 @@ from evaluation.pages.feature_map import FeatureMap
 from evaluation.pages.media import SOUND_S
 from evaluation.pages.names import contender_name, metric_name, protocol_name
 from evaluation.pages.templates import templates
+from evaluation.who import floor_of
 
 
 def write_evaluation_page(path: str, outcome: numbers.Outcome, exhibits: Exhibits) -> None:
@@ -30,6 +31,7 @@ def _values(outcome: numbers.Outcome, exhibits: Exhibits) -> dict[str, Any]:
     others = list(
         dict.fromkeys(who for one in divisions for who in one["others"] if one["others"][who] is not None)
     )
+    floor = floor_of(outcome["baselines"])
     published = reference.published(protocol, outcome["dataset"])
     return {
         "o": outcome,
@@ -48,7 +50,8 @@ def _values(outcome: numbers.Outcome, exhibits: Exhibits) -> dict[str, Any]:
         "published_note": reference.NOTE,
         "own": numbers.own_rows(protocol, [("This export", outcome)]),
         "classes": numbers.class_rows(outcome),
-        "floor_name": contender_name(numbers.RANDOM, protocol),
+        "floor": floor,
+        "floor_name": contender_name(floor, protocol) if floor else "",
         "class_metric": "Nearest is of the class" if protocol == "retrieval" else "Accuracy",
         "matrix": Markup(drawn_matrix(outcome["confusion"])),
         "mistakes": numbers.mistakes(outcome["confusion"]),

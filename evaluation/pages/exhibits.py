@@ -22,10 +22,11 @@ from evaluation.pages.feature_map import (
     mosaic,
 )
 from evaluation.pages.media import Media, jpeg, read_media
-from evaluation.protocols.base import PRETRAINED, Found
+from evaluation.protocols.base import Found
 from evaluation.report import NeighbourRow, Sheet
 from evaluation.store import read_kept
 from evaluation.subject import Subject
+from evaluation.who import PRETRAINED
 
 SOUND_ROOM = 4_000_000
 """Bytes of sound on a page, before they are written as text (which takes a third more)."""

@@ -14,6 +14,7 @@ PROTOCOLS = {
 _CONTENDERS = {
     "pretrained": "This export",
     "random_weights": "Same network, random weights",
+    "from_scratch": "Same network, trained from scratch",
     "chance": "Chance",
     "majority_class": "Always the most frequent class",
     "supervised": "Supervised weights (torchvision)",
@@ -25,7 +26,6 @@ _OF_PROTOCOL = {
         "classical_rbf": "Log-mel and MFCC statistics, RBF SVM",
     },
     "finetune": {
-        "random_weights": "Same network, trained from scratch",
         "frozen_linear": "This export frozen, linear probe",
     },
 }

@@ -15,8 +15,8 @@ from evaluation.comparison import Cell
 from evaluation.metrics import wilson
 from evaluation.pages.names import contender_name, metric_name
 from evaluation.svg import interval_strip
+from evaluation.who import CHANCE, MAJORITY, PRETRAINED, floor_of
 
-PRETRAINED, RANDOM, CHANCE = "pretrained", "random_weights", "chance"
 _SIDES = ("_low", "_high", "_std", "_gain")
 _MOST_MISTAKES = 10
 Outcome = Mapping[str, Any]
@@ -26,7 +26,7 @@ Outcome = Mapping[str, Any]
 class Contender:
     """Somebody's main metric: interval, standard deviations over folds and seeds, how far the export is above.
 
-    `difference`: `value`, `low`, `high`, `p`; None where nothing can be paired.
+    `difference`: `value`, `low`, `high`, `p`, `groups`; None where nothing can be paired.
     """
 
     who: str
@@ -34,7 +34,7 @@ class Contender:
     cell: Cell
     fold_std: float | None
     seed_std: float | None
-    difference: Mapping[str, float] | None
+    difference: Mapping[str, Any] | None
     strip: Markup
 
 
@@ -52,7 +52,7 @@ def cell(metrics: Mapping[str, float], name: str) -> Cell:
 def everyone(outcome: Outcome) -> dict[str, Mapping[str, float]]:
     """Who -> metrics: the export first, then what was trained or computed, then what needs no look."""
     baselines = outcome["baselines"]
-    blind = [who for who in baselines if who in (CHANCE, "majority_class")]
+    blind = [who for who in baselines if who in (CHANCE, MAJORITY)]
     others = [who for who in baselines if who not in blind]
     return {PRETRAINED: outcome["metrics"], **{who: baselines[who] for who in (*others, *blind)}}
 
@@ -104,8 +104,9 @@ def divisions(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def class_rows(outcome: Outcome) -> list[tuple[Mapping[str, Any], Markup]]:
-    """Accuracy by class with its chart, best first; the ring is the network with random weights."""
+    """Accuracy by class with its chart, best first; the ring is the floor (`who.FLOORS`)."""
     chance = outcome["baselines"].get(CHANCE, {}).get(outcome["main"])
+    floor = floor_of(outcome["baselines"])
     rows = sorted(outcome["per_class"], key=lambda row: (-row["accuracy"], row["class"]))
     return [
         (
@@ -116,7 +117,7 @@ def class_rows(outcome: Outcome) -> list[tuple[Mapping[str, Any], Markup]]:
                     row["low"],
                     row["high"],
                     chance,
-                    row.get(RANDOM),
+                    row.get(floor),
                     f"{row['class']}: {row['accuracy']:.2f} of {row['n']}",
                 )
             ),

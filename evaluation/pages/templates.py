@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment
 
 from chronav import page
+from evaluation.metrics import LEAST_OWNERS
 
 
 def templates() -> Environment:
@@ -23,4 +24,5 @@ def templates() -> Environment:
         "count": lambda number: f"{number:,}",
     }
     made.filters |= filters
+    made.globals["least_groups"] = LEAST_OWNERS
     return made

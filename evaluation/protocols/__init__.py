@@ -1,30 +1,53 @@
-"""Protocols by name. A new one is a file with a class that has the contract of `base.Protocol`, and its name here."""
+"""Protocols by name. A new one is a file with a class that has the contract of `base.Protocol`, and a line here."""
 
 from __future__ import annotations
 
-from chronav.errors import CallError
-from evaluation.config import EvaluateConfig
-from evaluation.protocols.audio import AudioSVM
-from evaluation.protocols.base import Protocol
-from evaluation.protocols.crossmodal import CrossModal
-from evaluation.protocols.finetune import Finetune
-from evaluation.protocols.linear import LinearProbe
-from evaluation.protocols.retrieval import Retrieval
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol for protocol in (Retrieval(), LinearProbe(), AudioSVM(), CrossModal(), Finetune())
+from chronav.errors import CallError
+
+if TYPE_CHECKING:
+    from evaluation.config import EvaluateConfig
+    from evaluation.protocols.base import Protocol
+
+ALL = "all"
+FINETUNE = "finetune"
+PROTOCOLS = {
+    "retrieval": "evaluation.protocols.retrieval:Retrieval",
+    "linear": "evaluation.protocols.linear:LinearProbe",
+    "audio": "evaluation.protocols.audio:AudioSVM",
+    "crossmodal": "evaluation.protocols.crossmodal:CrossModal",
+    FINETUNE: "evaluation.protocols.finetune:Finetune",
 }
-ON_FROZEN_FEATURES = [name for name in PROTOCOLS if name != Finetune.name]
+"""Name -> module and class; a wrong name is told before any of them, and what it needs, is imported."""
+ON_FROZEN_FEATURES = [name for name in PROTOCOLS if name != FINETUNE]
 """What `all` stands for: minutes each, where fine-tuning trains for hours."""
+
+
+def check_name(name: str) -> None:
+    """Raise `CallError` naming the protocols there are, where `name` is none of them."""
+    if name not in PROTOCOLS:
+        known = ", ".join([*PROTOCOLS, ALL])
+        raise CallError(
+            f"unknown protocol '{name}' (known: {known})", code="unknown_protocol", key="protocol"
+        )
 
 
 def protocol_named(name: str, config: EvaluateConfig | None = None) -> Protocol:
     """The protocol `name`, of what the config asks for; raises `CallError` naming those there are."""
-    if name not in PROTOCOLS:
-        known = ", ".join([*PROTOCOLS, "all"])
-        raise CallError(
-            f"unknown protocol '{name}' (known: {known})", code="unknown_protocol", key="protocol"
-        )
-    if name == Finetune.name and config is not None:
-        return Finetune(config.finetune.modality)
-    return PROTOCOLS[name]
+    check_name(name)
+    if name == FINETUNE and config is not None:
+        return _class(name)(config.finetune.modality)
+    return _plain(name)
+
+
+def _class(name: str) -> type:
+    module, _, of = PROTOCOLS[name].partition(":")
+    return getattr(import_module(module), of)
+
+
+@cache
+def _plain(name: str) -> Protocol:
+    return _class(name)()

@@ -10,9 +10,10 @@ from evaluation.classifier import Kind
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import Modality
 from evaluation.metrics import group_means
-from evaluation.protocols.base import CLASSICAL, FoldData, Measured
+from evaluation.protocols.base import FoldData, Measured
 from evaluation.protocols.frozen import Measure
 from evaluation.protocols.linear import LinearProbe, probe
+from evaluation.who import CLASSICAL
 
 
 class AudioSVM(LinearProbe):

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from evaluation.bench import Bench
     from trainer.export import Export
 
-PRETRAINED, RANDOM, AGAINST, CLASSICAL = "pretrained", "random_weights", "against", "classical"
-
 
 @dataclass(frozen=True)
 class FoldData:

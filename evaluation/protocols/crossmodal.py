@@ -14,8 +14,9 @@ from chronav.progress import say
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import Modality
 from evaluation.metrics import chance_recall_at_k, cosine_ranking, group_means, hits_at_k
-from evaluation.protocols.base import AGAINST, PRETRAINED, RANDOM, FoldData, Found, Measured, Values
+from evaluation.protocols.base import FoldData, Found, Measured, Values
 from evaluation.protocols.retrieval import ranks_up_to
+from evaluation.who import AGAINST, PRETRAINED, RANDOM
 
 if TYPE_CHECKING:
     from evaluation.bench import Bench, Clips

@@ -17,8 +17,9 @@ from evaluation.config import EvaluateConfig
 from evaluation.embedder import ClipShape, Modality
 from evaluation.features import embed_videos, plan_clips
 from evaluation.items import labels_of
-from evaluation.protocols.base import AGAINST, PRETRAINED, RANDOM, FoldData, Found, Measured
+from evaluation.protocols.base import FoldData, Found, Measured
 from evaluation.protocols.linear import LinearProbe, probe, told
+from evaluation.who import AGAINST, PRETRAINED, SCRATCH
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +48,7 @@ class Contender:
 class Finetune:
     """Top-1 and top-5 by clip, and by video with class probabilities averaged over its clips and crops.
 
-    `random_weights` is trained from scratch: the same network, clips, order and number of steps.
+    `from_scratch` begins with random weights: the same network, clips, order and number of steps.
     """
 
     name = "finetune"
@@ -75,8 +76,8 @@ class Finetune:
         return (
             f"all weights fine-tuned with a linear head for {length} of {c.batch_size} clips (AdamW, lr {c.lr:g}, "
             f"{c.layer_decay:g} of it a stage further down, cosine), nothing chosen by looking at test items; "
-            "random weights: the same from scratch, all layers at the full rate; class probabilities averaged over "
-            "each video"
+            "from scratch: the same with random weights to begin with, all layers at the full rate; class "
+            "probabilities averaged over each video"
         )
 
     def find(self, bench: Bench) -> Found:
@@ -115,7 +116,7 @@ class Finetune:
 def _contenders(bench: Bench) -> list[Contender]:
     task = bench.task
     shape = task.clip_shape()
-    found = [Contender(PRETRAINED, task.export, shape), Contender(RANDOM, task.export, shape, scratch=True)]
+    found = [Contender(PRETRAINED, task.export, shape), Contender(SCRATCH, task.export, shape, scratch=True)]
     if task.rival is not None:
         found.append(Contender(AGAINST, task.rival, task.clip_shape(export=task.rival)))
     return found
@@ -136,7 +137,9 @@ def _trial(bench: Bench, one: Contender, fold: Fold) -> Trial:
     data = training_set(
         subject.videos, labels, fold.train.tolist(), classes.tolist(), subject.row_groups, modality
     )
-    begins = {"random_twin_of" if one.scratch else "export": one.export.digest()}
+    begins = (
+        {networks.RANDOM_OF: one.export.architecture()} if one.scratch else {"export": one.export.digest()}
+    )
     examples = [(subject.videos[i].video_id, str(labels[i])) for i in fold.train]
     return Trial(
         who=one.name,

@@ -14,7 +14,8 @@ from chronav.progress import say
 from evaluation import networks
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import Modality
-from evaluation.protocols.base import AGAINST, CLASSICAL, PRETRAINED, RANDOM, FoldData, Found, Measured
+from evaluation.protocols.base import FoldData, Found, Measured
+from evaluation.who import AGAINST, CLASSICAL, PRETRAINED, RANDOM
 
 if TYPE_CHECKING:
     from evaluation.bench import Bench, Clips, Wanted

@@ -8,8 +8,9 @@ import numpy.typing as npt
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import Modality
 from evaluation.metrics import chance_recall_at_k, cosine_ranking, group_means, hits_at_k
-from evaluation.protocols.base import CLASSICAL, Answers, FoldData, Measured, Values
+from evaluation.protocols.base import Answers, FoldData, Measured, Values
 from evaluation.protocols.frozen import FrozenProtocol, Measure
+from evaluation.who import CLASSICAL
 
 RANKS = (1, 5, 10, 20, 50)
 

@@ -11,7 +11,7 @@ from benchmarks import verify_finetune as study
 
 def result(labels: int, low: float = 0.1) -> dict[str, Any]:
     def row(own: float) -> dict[str, Any]:
-        others = {"random_weights": {"top1_video": 0.25}, "frozen_linear": {"top1_video": 0.5}}
+        others = {"from_scratch": {"top1_video": 0.25}, "frozen_linear": {"top1_video": 0.5}}
         return {"n_test": 88, "metrics": {"top1_video": own}, "baselines": others}
 
     def summary(value: float) -> dict[str, float]:
@@ -22,12 +22,12 @@ def result(labels: int, low: float = 0.1) -> dict[str, Any]:
         "splits": [row(0.55), row(0.6), row(0.65)],
         "metrics": summary(0.6),
         "baselines": {
-            "random_weights": summary(0.25),
+            "from_scratch": summary(0.25),
             "frozen_linear": summary(0.5),
             "chance": {"top1_video": 1 / 11},
         },
         "differences": {
-            "random_weights": {"top1_video": {"value": 0.35, "low": low, "high": 0.5, "p": 0.001}}
+            "from_scratch": {"top1_video": {"value": 0.35, "low": low, "high": 0.5, "p": 0.001, "groups": 22}}
         },
         "protocol_text": "fine-tuned",
         "seconds": 90.0,
@@ -37,7 +37,7 @@ def result(labels: int, low: float = 0.1) -> dict[str, Any]:
 def test_a_row_holds_mean_spread_seeds_and_difference() -> None:
     rows = study.table_rows([result(5), result(20, low=-0.01)])
     assert "| 5 | 0.60 ± 0.05 (0.55, 0.60, 0.65) | 0.25 ± 0.05 (0.25, 0.25, 0.25) |" in rows[0]
-    assert "| 0.09 | +0.35 [+0.10, +0.50], p = 0.001 | yes |" in rows[0]
+    assert "| 0.09 | +0.35 [+0.10, +0.50], p = 0.001, 22 groups | yes |" in rows[0]
     assert rows[1].endswith("| **no** |")
 
 

@@ -48,7 +48,9 @@ def test_a_run_holds_what_was_logged(tmp_path: Path) -> None:
 
     client = MlflowClient(run.uri)
     stored = client.get_run(run.run_id)
-    assert client.get_experiment(stored.info.experiment_id).name == EXPERIMENTS["pretrain"]
+    experiment = client.get_experiment(stored.info.experiment_id)
+    assert experiment.name == EXPERIMENTS["pretrain"]
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"  # as MLflow's pages show it
     assert stored.info.status == "FINISHED"
     assert stored.data.params["mel.bands"] == "80"
     assert len(stored.data.params) == 231

@@ -317,7 +317,7 @@ def test_finetune_from_end_to_end(
     )
     outcome = evaluate("finetune", tiny_export, colour_table, settings, None, None, 1)
     metrics, baselines = outcome["metrics"], outcome["baselines"]
-    assert set(baselines) == {"random_weights", "frozen_linear", "chance", "majority_class"}
+    assert set(baselines) == {"from_scratch", "frozen_linear", "chance", "majority_class"}
     assert metrics["top1_video"] > 0.7
     assert {"top1_clip", "top1_video_low", "top1_video_high", "top1_video_gain"} <= set(metrics)
     assert outcome["splits"][0] | {"n_train": 9, "n_test": 9} == outcome["splits"][0]
@@ -328,7 +328,7 @@ def test_finetune_from_end_to_end(
     assert "from scratch" in outcome["protocol_text"]
     logged = MlflowClient(tracking_uri=tracking_uri()).get_run(outcome["mlflow_run_id"]).data.metrics
     assert logged["finetune/pretrained/ucf101_1_seed_0/loss"] < math.log(3)
-    assert "finetune/random_weights/ucf101_1_seed_0/train_accuracy" in logged
+    assert "finetune/from_scratch/ucf101_1_seed_0/train_accuracy" in logged
     kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "c" / "finetuned").iterdir()}
     assert {file.suffix for file in kept} == {".safetensors"} and len(kept) == 2
     again = evaluate(

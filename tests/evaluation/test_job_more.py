@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 from mlflow import MlflowClient
+from safetensors.torch import load_file, save_file
 
+from chronav import load_export
 from chronav.errors import CallError
 from chronav.tracking import tracking_uri
 from evaluation import fill
@@ -20,6 +23,7 @@ from evaluation.items import read_videos
 from evaluation.job import evaluate
 from pipelines.table import open_table
 from trainer.config import VideoConfig
+from trainer.export import WEIGHTS, Export
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +56,31 @@ def test_every_protocol_reads_what_was_embedded_once(
     assert evaluate("retrieval", tiny_export, colour_table, config(shared))["clips_embedded"] == 0
     with pytest.raises(AssertionError, match="nothing is to be embedded"):
         evaluate("linear", tiny_export, colour_table, config(shared, clips=1))
+
+
+def test_a_second_export_of_the_architecture_embeds_nothing_for_its_twin(
+    ray_local: None, colour_table: str, tiny_export: str, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = evaluate("linear", tiny_export, colour_table, config(shared))
+    other = shutil.copytree(tiny_export, shared / "other")
+    weights = load_file(other / WEIGHTS)
+    save_file({name: value * 1.5 for name, value in weights.items()}, other / WEIGHTS)
+    asked: list[list[str]] = []
+    embed = fill.embed_videos
+
+    def noted(plan: Any, groups: Any, networks: Any, *rest: Any) -> Any:
+        asked.append([network.name for network in networks])
+        return embed(plan, groups, networks, *rest)
+
+    monkeypatch.setattr(fill, "embed_videos", noted)
+    second = evaluate("linear", str(other), colour_table, config(shared))
+    assert asked == [["pretrained"]]
+    assert second["clips_embedded"] == 42
+    assert second["features"]["pretrained"] != first["features"]["pretrained"]
+    assert second["baselines"]["random_weights"] == first["baselines"]["random_weights"]
+    # Another architecture has another twin.
+    wide = load_export(tiny_export).config.model_copy(update={"norm": "sync_batch"})
+    assert Export("", wide, None).architecture() != load_export(tiny_export).architecture()
 
 
 def test_everything_is_in_the_mlflow_run(

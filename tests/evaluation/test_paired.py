@@ -46,7 +46,11 @@ def test_a_group_is_one_draw() -> None:
     same = ["g"] * 3 + ["h"] * 3
     found = compare_answers(answers([0] * 6, same), answers([1] * 6, same))
     assert isinstance(found, Paired)
-    assert found.p == pytest.approx(2 / 4)
+    assert (found.groups, found.items, found.p) == (2, 6, None)  # of two no p can be small
+    six = [f"g{i // 2}" for i in range(12)]
+    found = compare_answers(answers([0] * 12, six), answers([1] * 12, six))
+    assert isinstance(found, Paired)
+    assert (found.groups, found.items, found.p) == (6, 12, pytest.approx(2 / 2**6))
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_classes_are_pooled_over_folds_and_only_the_first_seed_counts() -> None:
         answered(folds[1].test, ["a", "c", "c"], labels),
     ]
     measured += [answered(fold.test, ["a", "a", "a"], labels) for fold in folds[2:]]
-    found = by_class(subject(labels, folds), measured)
+    found = by_class(subject(labels, folds), {"pretrained": measured})
     assert found["confusion"] == {"classes": ["a", "b", "c"], "counts": [[2, 0, 0], [0, 1, 1], [1, 0, 1]]}
     truth = ["a", "b", "c", "a", "b", "c"]
     expected = recall_score(truth, ["a", "b", "a", "a", "c", "c"], average=None)
@@ -70,7 +70,7 @@ def test_answers_and_rankings_name_videos() -> None:
     assert table["query"] == ["v2", "v2", "v3", "v3"]
     assert table["video_id"] == ["v1", "v0", "v1", "v0"]
     assert table["correct"] == [False, True, True, False]
-    assert by_class(subject(labels, [fold]), [Measured({})]) == {
+    assert by_class(subject(labels, [fold]), {"pretrained": [Measured({})]}) == {
         "per_class": [],
         "confusion": {"classes": [], "counts": []},
     }

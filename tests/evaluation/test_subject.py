@@ -122,6 +122,7 @@ def test_coverage_and_answerable() -> None:
     assert "2 test items are few" in text
     own = coverage(labels, [fold], listed=None)
     assert (own["listed"], own["missing"], own["official_list"]) == (5, 0, False)
+    assert "metrics" not in " ".join(caveats(cover, measured=False)), "there are none"
     assert caveats(own | {"answerable": 3000, "test_found": 3000}) == []
 
 

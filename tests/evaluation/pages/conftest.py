@@ -56,7 +56,9 @@ OUTCOME: dict[str, Any] = {
         "majority_class": {"top1_video": 0.55},
     },
     "differences": {
-        "random_weights": {"top1_video": {"value": 0.3119, "low": 0.2, "high": 0.4, "p": 0.0004}}
+        "random_weights": {
+            "top1_video": {"value": 0.3119, "low": 0.2, "high": 0.4, "p": 0.0004, "groups": 40}
+        }
     },
     "splits": [
         {

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from chronav import tracking
 from chronav.errors import CallError
 from chronav.tracking import Run, artifact_text, tracking_uri
 from evaluation.compare import compare
@@ -56,7 +57,7 @@ def test_two_runs_side_by_side(pair: tuple[str, str], tmp_path: Path, made: Made
     assert task["differences"][0]["value"] == pytest.approx(8 / ITEMS)
     assert task["differences"][0]["items"] == ITEMS
     assert json.loads(json.dumps(found)) == found
-    assert "B  0.84 [0.60, 0.83]  second  (+0.40 [" in found["summary"]
+    assert "B  0.84 [0.60, 0.83]  second  (90 of 100 items found)  (+0.40 [" in found["summary"]
     run = MlflowClient(tracking_uri=tracking_uri()).get_run(found["mlflow_run_id"])
     assert run.data.tags["chronav.compares"] == ", ".join(pair)
     assert artifact_text(run.info.run_id, "c.html") == page.source
@@ -115,10 +116,21 @@ def test_wrong_calls(tmp_path: Path, made: Made) -> None:
     assert not Path(page).exists()
 
 
+def test_a_beginning_that_several_runs_have_is_refused(
+    pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "runs_beginning", lambda stage, prefix: ["abcd1", "abcd2"])
+    with pytest.raises(CallError, match="'abcd' is the beginning of several runs: abcd1, abcd2") as caught:
+        load_outcomes(["abcd"])
+    assert caught.value.code == "ambiguous_run"
+
+
 def test_outcomes_of_runs_bring_their_answers(pair: tuple[str, str], tmp_path: Path) -> None:
     (first,) = load_outcomes(pair[:1])
     assert first.answers is not None
     assert first.answers["pretrained"].count("Fan") == 8
+    (short,) = load_outcomes([pair[0][:12]])
+    assert short == first
     (tmp_path / "saved.json").write_text(json.dumps(first.outcome))
     (saved,) = load_outcomes([str(tmp_path / "saved.json")])
     assert saved == first
@@ -128,9 +140,14 @@ def test_runs_with_more_and_more_labels_make_a_curve(tmp_path: Path, made: Made,
     names = []
     for labels, value in ((40, 0.8), (2, 0.3), (10, 0.6)):
         metrics = made()["metrics"] | {"top1_video": value}
+        baselines = {
+            "from_scratch" if k == "random_weights" else k: v for k, v in made()["baselines"].items()
+        }
         splits = [made()["splits"][0] | {"n_train": labels}]
         names.append(str(tmp_path / f"{labels}.json"))
-        Path(names[-1]).write_text(json.dumps(made(protocol="finetune", metrics=metrics, splits=splits)))
+        Path(names[-1]).write_text(
+            json.dumps(made(protocol="finetune", metrics=metrics, baselines=baselines, splits=splits))
+        )
     compare(names, str(tmp_path / "c.html"))
     page = read_page(tmp_path / "c.html")
     assert "What labels are worth" in page.words

@@ -15,9 +15,10 @@ from evaluation.describe import Measurement
 from evaluation.embedder import ClipShape
 from evaluation.pages import exhibits
 from evaluation.protocols import protocol_named
-from evaluation.protocols.base import PRETRAINED, Answers, Found, Measured
+from evaluation.protocols.base import Answers, Found, Measured
 from evaluation.store import Store
 from evaluation.subject import prepare
+from evaluation.who import PRETRAINED
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_the_run_holds_page_outcome_tables_and_a_description(tmp_path: Path, mad
     note = client.get_run(run.run_id).data.tags["mlflow.note.content"]
     for line in (
         "| This export | 0.725 [0.601, 0.831] |  |",
-        "| Same network, random weights | 0.413 [0.300, 0.500] | +0.312 [+0.200, +0.400], p = 0.0004 |",
+        "| Same network, random weights | 0.413 [0.300, 0.500] | +0.312 [+0.200, +0.400], p = 0.0004, 40 groups |",
         "- 40 test items are few: read the intervals, not the values.",
         "100 listed (official list), 90 found, 10 missing",
     ):

@@ -10,7 +10,7 @@ import pytest
 
 from chronav.errors import CallError
 from evaluation.config import EvaluateConfig
-from evaluation.protocols import PROTOCOLS, protocol_named
+from evaluation.protocols import protocol_named
 from evaluation.protocols.base import FoldData
 from evaluation.protocols.crossmodal import CrossModal
 from evaluation.protocols.linear import draw_stratified
@@ -59,7 +59,7 @@ def test_no_test_item_takes_part_in_training() -> None:
     spoilt[others] = rng.normal(size=(int(others.sum()), 16)) * 100
     only_first = replace(data, test=data.test[:1])
     for name in ("linear", "retrieval", "audio"):
-        method = PROTOCOLS[name]
+        method = protocol_named(name)
         full, kept = (method.measure(data, x, CONFIG) for x in (features, spoilt))
         assert full.numbers == kept.numbers  # the C that was chosen
         alone = method.measure(only_first, features, CONFIG)
@@ -77,7 +77,7 @@ def test_video_scores_are_averaged_over_clips() -> None:
     features = (
         np.eye(CLASSES)[number] + 1e-3 * np.random.default_rng(0).normal(size=(number.size, CLASSES))
     ) * 3
-    found = PROTOCOLS["linear"].measure(data, features.astype(np.float32), CONFIG).metrics
+    found = protocol_named("linear").measure(data, features.astype(np.float32), CONFIG).metrics
     assert found["top1_clip"].values.mean() == pytest.approx(2 / 3)
     assert found["top1_video"].values.mean() == 1.0
     assert found["top1_clip"].videos.size == data.test.size * CLIPS
@@ -86,20 +86,20 @@ def test_video_scores_are_averaged_over_clips() -> None:
 def test_retrieval_leaves_out_ranks_beyond_the_gallery() -> None:
     data = fold_data(test_share=0.9)
     assert data.train.size == 15
-    found = PROTOCOLS["retrieval"].measure(data, separable(data, np.random.default_rng(0)), CONFIG)
+    found = protocol_named("retrieval").measure(data, separable(data, np.random.default_rng(0)), CONFIG)
     assert list(found.metrics) == ["R@1", "R@5", "R@10"]
     assert found.remarks == ["R@20, R@50 left out: the gallery holds 15 videos."]
-    assert list(PROTOCOLS["retrieval"].without_features(data)["chance"]) == ["R@1", "R@5", "R@10"]
+    assert list(protocol_named("retrieval").without_features(data)["chance"]) == ["R@1", "R@5", "R@10"]
 
 
 def test_few_labels_are_drawn_several_times() -> None:
     data, rng = fold_data(), np.random.default_rng(2)
     noisy = separable(data, rng) + 8 * rng.normal(size=(data.owner.size, 16)).astype(np.float32)
     config = CONFIG.model_copy(update={"labels": 10, "draws": 4})
-    found = PROTOCOLS["linear"].measure(data, noisy, config)
+    found = protocol_named("linear").measure(data, noisy, config)
     assert 0.2 < found.numbers["top1_video_10_labels"] < found.metrics["top1_video"].values.mean()
     assert found.numbers["top1_video_10_labels_std"] > 0
-    assert found.numbers == PROTOCOLS["linear"].measure(data, noisy, config).numbers
+    assert found.numbers == protocol_named("linear").measure(data, noisy, config).numbers
 
 
 def test_few_labels_are_learnt_from_mean_features() -> None:
@@ -110,7 +110,7 @@ def test_few_labels_are_learnt_from_mean_features() -> None:
     strength = np.where(np.arange(data.owner.size) % CLIPS == 0, 1.0 - CLIPS, 1.0) * 50
     features = (np.eye(CLASSES)[number] + strength[:, None] * thrown).astype(np.float32)
     config = CONFIG.model_copy(update={"labels": 3 * CLASSES, "draws": 3})
-    found = PROTOCOLS["linear"].measure(data, features, config)
+    found = protocol_named("linear").measure(data, features, config)
     assert found.metrics["top1_clip"].values.mean() < 0.7
     assert found.numbers[f"top1_video_{3 * CLASSES}_labels"] == 1.0
 
@@ -118,10 +118,10 @@ def test_few_labels_are_learnt_from_mean_features() -> None:
 def test_more_labels_than_training_videos_are_refused() -> None:
     data = fold_data()
     with pytest.raises(CallError, match="91 labels asked for, the training split holds 90"):
-        PROTOCOLS["linear"].check(data, CONFIG.model_copy(update={"labels": 91}))
+        protocol_named("linear").check(data, CONFIG.model_copy(update={"labels": 91}))
     one_class = replace(data, train=data.train[:5])
     with pytest.raises(CallError, match="two classes"):
-        PROTOCOLS["audio"].check(one_class, CONFIG)
+        protocol_named("audio").check(one_class, CONFIG)
 
 
 def test_stratified_draws() -> None:
@@ -138,7 +138,7 @@ def test_stratified_draws() -> None:
 def test_majority_class() -> None:
     labels = np.array(["a", "a", "b", "a", "b", "b", "b"], dtype=object)
     data = FoldData(labels, labels, np.arange(3), np.arange(3, 7), np.arange(7))
-    baselines = PROTOCOLS["linear"].without_features(data)
+    baselines = protocol_named("linear").without_features(data)
     assert baselines["majority_class"] == {"top1_video": 0.25}
     assert baselines["chance"]["top1_video"] == 0.5
 
@@ -150,16 +150,16 @@ def test_no_test_item_takes_part_in_what_classical_descriptors_are_scaled_by() -
     others = np.isin(data.owner, data.test[1:])
     spoilt[others] = rng.normal(size=(int(others.sum()), 16)) * 100
     for name in ("retrieval", "audio"):
-        for measure in PROTOCOLS[name].classical().values():
+        for measure in protocol_named(name).classical().values():
             full, kept = (measure(data, x, CONFIG) for x in (features, spoilt))
             assert full.numbers == kept.numbers
-            main = PROTOCOLS[name].main
+            main = protocol_named(name).main
             assert full.metrics[main].values[0] == kept.metrics[main].values[0]
 
 
 def test_top_five_where_there_are_more_than_five_classes() -> None:
     data, rng = fold_data(), np.random.default_rng(8)
-    few = PROTOCOLS["linear"].measure(data, separable(data, rng), CONFIG)
+    few = protocol_named("linear").measure(data, separable(data, rng), CONFIG)
     assert set(few.metrics) == {"top1_video", "top1_clip"}
     labels = np.repeat([f"class{c}" for c in range(10)], 15).astype(object)
     many = replace(data, labels=labels, groups=np.arange(150).astype(str).astype(object))
@@ -168,11 +168,11 @@ def test_top_five_where_there_are_more_than_five_classes() -> None:
     x = (directions[number[data.owner]] + 12 * rng.normal(size=(data.owner.size, 16))).astype(np.float32)
     test = np.arange(0, 150, 3)
     many = replace(many, test=test, train=np.setdiff1d(np.arange(150), test))
-    found = PROTOCOLS["linear"].measure(many, x, CONFIG)
+    found = protocol_named("linear").measure(many, x, CONFIG)
     for of in ("video", "clip"):
         top1, top5 = (found.metrics[f"top{k}_{of}"].values for k in (1, 5))
         assert (top5 >= top1).all() and top5.mean() > top1.mean()
-    assert PROTOCOLS["linear"].without_features(many)["chance"]["top5_clip"] == pytest.approx(0.5)
+    assert protocol_named("linear").without_features(many)["chance"]["top5_clip"] == pytest.approx(0.5)
     assert found.answers is not None
     right = found.answers.given == found.answers.truth
     assert right.mean() == found.metrics["top1_video"].values.mean()
@@ -188,7 +188,7 @@ def test_an_rbf_kernel_tells_what_a_line_cannot() -> None:
         labels, np.arange(120).astype(str).astype(object), np.arange(80), np.arange(80, 120), np.arange(120)
     )
     line, rbf = (
-        PROTOCOLS["audio"].measure(rings, x, CONFIG.model_copy(update={"kernel": kernel}))
+        protocol_named("audio").measure(rings, x, CONFIG.model_copy(update={"kernel": kernel}))
         for kernel in ("linear", "rbf")
     )
     assert line.metrics["top1_video"].values.mean() < 0.8
