@@ -72,7 +72,7 @@ def films(folders: Sequence[Path]) -> list[Path]:
 
 
 def film_table(folders: Sequence[Path], folder: Path) -> str:
-    """The clip table in `folder` of all films below `folders`, brought up to date: those with sound, small pictures."""
+    """The clip table in `folder` of the films with sound below `folders`, brought up to date."""
     rows = [("uri",), *((str(file),) for file in films(folders))]
     return _ingested("films", rows, folder, {"short_side": 48, "require_audio": True})
 

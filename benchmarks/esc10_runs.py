@@ -32,7 +32,7 @@ _COMMON: dict[str, Any] = {
 SOUND: dict[str, Any] = recipes.derive(
     _COMMON,
     {
-        "steps": 300,
+        "steps": 500,
         "batch_size": 64,
         "lr_batch": 64,
         "samples_per_row": 1,

@@ -1,4 +1,4 @@
-"""One export for all folds, or, with `{fold}` in its path, one for each: pre-trained without what it is asked about."""
+"""One export for all folds, or, with `{fold}` in its path, one for each, pre-trained without what it is asked."""
 
 from __future__ import annotations
 

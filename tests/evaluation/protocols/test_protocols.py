@@ -84,11 +84,11 @@ def test_video_scores_are_averaged_over_clips() -> None:
 
 
 def test_pooled_features_hold_the_deviation_over_windows() -> None:
-    """Windows that scatter in one class and not in the other, about the same mean: only their deviation tells."""
+    """Windows that scatter about the same mean, each class in a direction of its own: only their deviation tells."""
     data, rng = fold_data(), np.random.default_rng(5)
     number = np.array([int(label[-1]) for label in data.labels])[data.owner]
     sign = np.array([-1.0, 0.0, 1.0])[np.arange(data.owner.size) % CLIPS]
-    scatter = (sign * (1 + number))[:, None] + 0.05 * rng.normal(size=(data.owner.size, 4))
+    scatter = sign[:, None] * np.eye(CLASSES)[number] + 0.05 * rng.normal(size=(number.size, CLASSES))
     pooled = CONFIG.model_copy(update={"pool": "features"})
     found = PROTOCOLS["audio"].measure(data, scatter.astype(np.float32), pooled)
     assert set(found.metrics) == {"top1_video"}
