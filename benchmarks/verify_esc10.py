@@ -92,6 +92,16 @@ def above(result: Result) -> bool:
     return result["differences"]["classical_rbf"][METRIC]["low"] > 0
 
 
+def _training() -> list[str]:
+    return [
+        runs.HOW_CHOSEN,
+        "",
+        f"- Sound alone: {runs.in_words('sound')}, each with `--exclude esc50/fold=K`; labels are not looked at.",
+        f"- Films: {runs.in_words('film')}, on those films under {', '.join(_FILM_FOLDERS)} that have sound.",
+        "",
+    ]
+
+
 def main() -> int:
     """Do what is missing, print, write the page; the exit code says whether the aim was reached."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -113,7 +123,7 @@ def main() -> int:
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
     results, noted = study(folder, given.esc10, given.films)
     about = f"chronav {__version__}, {platform.machine()}, Python {platform.python_version()}"
-    text = page(results, noted, about)
+    text = page(results, noted, about, _training())
     Path(given.page).write_text(text)
     print(text)
     return 0 if above(results["sound"]) else 1

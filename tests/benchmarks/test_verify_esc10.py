@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from benchmarks import esc10_data, esc10_page, esc10_runs, verify_esc10
+from chronav.config import build
 from chronav.errors import CallError
-from trainer.config import HEADS
+from trainer import recipes
+from trainer.config import HEADS, PretrainConfig
 
 
 def published(folder: Path, classes: int = 10) -> Path:
@@ -60,6 +62,14 @@ def test_each_run_of_sound_alone_keeps_its_fold_out_and_learns_no_video() -> Non
     film = esc10_runs.Wanted("film", "film", "films").config
     assert all(getattr(film.loss, head) for head in HEADS) and film.loss.va and film.loss.vv
     assert film.audio == found[0].config.audio
+
+
+def test_a_run_is_told_as_the_command_line_has_it() -> None:
+    text = esc10_runs.in_words("sound")
+    assert text.startswith("`--recipe tiny+audio_only audio.width=16 audio.blocks=[1,1,1,1] ")
+    changes = text.strip("`").split()[2:]
+    defaults = recipes.get("tiny+audio_only")
+    assert build(PretrainConfig, overrides=changes, defaults=defaults) == esc10_runs.sound_run(1, "t").config
 
 
 def test_an_export_of_another_config_is_not_kept(tmp_path: Path) -> None:
