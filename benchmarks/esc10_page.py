@@ -95,9 +95,9 @@ def verdict(results: Results) -> str:
     clear = "is above" if found["low"] > 0 else "is below" if found["high"] < 0 else "cannot be told from"
     own = summary_of(results, "sound")[METRIC]
     return (
-        f"**{own:.1%}**, mean over the five folds, by features that were learnt from sound alone without a label. "
-        f"That {clear} the classical RBF SVM ({summary_of(results, 'classical_rbf')[METRIC]:.1%}): "
-        f"{as_difference(found)}. The aim was clearly above it; 90 % would have been excellent."
+        f"**{own:.3f}**, mean over the five folds, by features that were learnt from sound alone without a label. "
+        f"That {clear} the classical RBF SVM ({summary_of(results, 'classical_rbf')[METRIC]:.3f}): "
+        f"{as_difference(found)}. The aim was clearly above it; 0.9 would have been excellent."
     )
 
 

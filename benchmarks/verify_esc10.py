@@ -98,7 +98,6 @@ def _training() -> list[str]:
         "",
         f"- Sound alone: {runs.in_words('sound')}, each with `--exclude esc50/fold=K`; labels are not looked at.",
         f"- Films: {runs.in_words('film')}, on those films under {', '.join(_FILM_FOLDERS)} that have sound.",
-        "",
     ]
 
 
