@@ -51,8 +51,8 @@ HOW_CHOSEN = (
     "and deviation, 1.5 to 5 s, linear or RBF SVM), and 700 steps in place of 300. Fold 2 may be flattered; labels "
     "of fold 1 took no part in any choice, and those of folds 3 to 5 only as training labels. All folds had been "
     "looked at once before, with 300 steps, on 26 November 2026: sound alone had 0.853 [0.812, 0.890], and its "
-    "difference to the classical RBF SVM was -0.010 [-0.053, +0.032]. The number of steps is all that has changed "
-    "since."
+    "difference to the classical RBF SVM was -0.010 [-0.053, +0.032]. That look is why more steps were tried; their "
+    "number is all that has changed since."
 )
 
 
