@@ -10,7 +10,7 @@ DEVICE ?= cuda
 ASKED := $(filter command environment,$(firstword $(origin PYTHON)))
 CHECK_PYTHON = $(if $(ASKED),$(PYTHON),$(BIN)/python)
 
-.PHONY: setup demo test lint bench verify verify-learning verify-ablation verify-world verify-resume verify-leaks verify-alignment verify-fuzz verify-faults verify-incremental verify-soak verify-finetune gpu-pack gpu-check ui clean
+.PHONY: setup demo test lint bench verify verify-learning verify-ablation verify-world verify-resume verify-leaks verify-alignment verify-fuzz verify-faults verify-incremental verify-soak verify-finetune verify-esc10 gpu-pack gpu-check ui clean
 
 setup: $(STAMP)
 
@@ -37,7 +37,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.ingest --page
 	$(BIN)/python -m benchmarks.features --page
 
-verify: verify-learning verify-ablation verify-world verify-resume verify-leaks verify-alignment verify-fuzz verify-faults verify-incremental verify-soak verify-finetune
+verify: verify-learning verify-ablation verify-world verify-resume verify-leaks verify-alignment verify-fuzz verify-faults verify-incremental verify-soak verify-finetune verify-esc10
 
 verify-learning: setup
 	$(BIN)/python -m benchmarks.verify_learning
@@ -71,6 +71,9 @@ verify-soak: setup
 
 verify-finetune: setup
 	$(BIN)/python -m benchmarks.verify_finetune
+
+verify-esc10: setup
+	$(BIN)/python -m benchmarks.verify_esc10
 
 gpu-pack: setup
 	$(BIN)/python -m benchmarks.gpu.pack --out $(BUNDLE)

@@ -17,9 +17,9 @@ from evaluation.features import plan_clips
 from evaluation.fill import Cut, Pool, fill
 from evaluation.floor import random_weights
 from evaluation.networks import Network
+from evaluation.per_fold import is_own
 from evaluation.store import Kept, Store
 from evaluation.subject import Subject
-from evaluation.who import PRETRAINED
 from trainer.export import Export
 
 
@@ -89,9 +89,13 @@ class Bench:
                 self.embedded[name] += count
             self.short_clips = max(self.short_clips, cut.plan(subject.used).short_clips)
         clips = {name: self._gathered(found) for name, found in kept.items()}
-        if PRETRAINED in clips:
-            self.clips_used += clips[PRETRAINED].owner.size
+        own = next((found for name, found in clips.items() if is_own(name)), None)
+        self.clips_used += own.owner.size if own else 0
         return clips
+
+    def own_embedded(self) -> int:
+        """Clips that were embedded by what is measured, and not found kept."""
+        return sum(count for name, count in self.embedded.items() if is_own(name))
 
     def _store(self, one: Wanted) -> Store:
         config = self.task.config

@@ -52,6 +52,11 @@ class EvaluateConfig(Config):
         description="inverse regularisation strengths of the linear classifiers, chosen in the training split",
     )
     kernel: Literal["linear", "rbf"] = Field("linear", description="audio: kernel of the SVM")
+    pool: Literal["scores", "features"] = Field(
+        "scores",
+        description="audio: what is pooled over the windows of a recording: the SVM's scores (mean), or the features "
+        "(mean and deviation, one example a recording, as of the classical descriptors)",
+    )
     rbf_c_grid: list[float] = Field(
         [0.1, 1.0, 10.0, 100.0], min_length=1, description="the same of SVMs with an RBF kernel"
     )

@@ -96,10 +96,10 @@ def _check_listing(
         raise CallError("none of the media has a label", code="nothing_to_measure", key="data")
     division = divide(videos, name, task.split, task.config, annotations is not None)
     labels, units = labels_of(videos), groups_of(videos)
-    for export in task.exports:
+    for export, asked in task.asked(division.folds):
         seen = export.seen_videos()
-        hashed = _with_hashes(videos, division.folds) if any(seen.values()) else videos
-        refuse_seen(seen_test_items(hashed, division.folds, seen), division.folds, task.config.allow_seen)
+        hashed = _with_hashes(videos, asked) if any(seen.values()) else videos
+        refuse_seen(seen_test_items(hashed, asked, seen), asked, task.config.allow_seen)
     for fold in measurable_folds(labels, division.folds)[0]:
         task.method.check(FoldData(labels, units, fold.train, fold.test, np.empty(0, np.int64)), task.config)
 

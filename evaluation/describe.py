@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,9 @@ from chronav import storage
 from chronav.errors import CallError
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import ClipShape, Modality
+from evaluation.per_fold import PLACE, Exports
 from evaluation.protocols.base import Protocol
+from evaluation.splits import Fold
 from evaluation.supervised import Supervised
 
 if TYPE_CHECKING:
@@ -24,7 +27,8 @@ _LEAST_WINDOW_S = 1.0
 class Measurement:
     """What is measured and how: a protocol, an export, a config, a split; and another export to compare with.
 
-    `split`: as `splits.divide` has it; a number may be given as one.
+    `split`: as `splits.divide` has it; a number may be given as one. `own_folds`, `rival_folds`: where there is an
+    export for each fold; `export` and `rival` are then the first of them, and speak for all.
     """
 
     method: Protocol
@@ -32,6 +36,8 @@ class Measurement:
     config: EvaluateConfig
     asked_split: str | int | None = None
     rival: Export | None = None
+    own_folds: Exports | None = None
+    rival_folds: Exports | None = None
 
     @property
     def split(self) -> str | None:
@@ -40,8 +46,29 @@ class Measurement:
 
     @property
     def exports(self) -> list[Export]:
-        """The export, and its rival where there is one."""
-        return [self.export, *([self.rival] if self.rival else [])]
+        """The export, and its rival where there is one; where there is one a fold, all of them."""
+        return [export for side in self.sides for export in side.each]
+
+    @property
+    def own(self) -> Exports:
+        """What is measured."""
+        return self.own_folds or Exports(self.export.path, self.export)
+
+    @property
+    def sides(self) -> list[Exports]:
+        """What is measured, and what it is compared with where there is something."""
+        rival = Exports(self.rival.path, self.rival) if self.rival else None
+        other = self.rival_folds or rival
+        return [self.own, *([other] if other else [])]
+
+    @property
+    def against(self) -> str | None:
+        """Path of what it is compared with."""
+        return storage.absolute(self.sides[1].path) if len(self.sides) > 1 else None
+
+    def asked(self, folds: Sequence[Fold]) -> list[tuple[Export, list[Fold]]]:
+        """Every export with the folds whose test items it answers for."""
+        return [pair for side in self.sides for pair in side.asked(folds)]
 
     def clip_shape(self, modality: Modality | None = None, export: Export | None = None) -> ClipShape:
         """What is cut from the table for an export (default: the measured one, and the protocol's modality).
@@ -57,6 +84,12 @@ class Measurement:
 
     def check_exports(self) -> None:
         """Raise `CallError` where an export lacks a modality of the protocol, or what else is needed is not there."""
+        if (self.own_folds or self.rival_folds) and not self.method.export_a_fold:
+            raise CallError(
+                f"'{self.method.name}' takes one export for all folds, not one a fold ({PLACE})",
+                code="unfit_export",
+                key="export",
+            )
         for export in self.exports:
             for modality in self.method.modalities:
                 self.clip_shape(modality, export)
@@ -75,18 +108,19 @@ class Measurement:
         }
         cut = " and ".join(clips[modality] for modality in self.method.modalities)
         tested = len({index for fold in subject.folds for index in fold.test.tolist()})
+        division = subject.division + (", an export for each fold" if self.own_folds else "")
         seeds = f"seed {config.seed}" if config.seeds == 1 else f"{config.seeds} seeds from {config.seed}"
         spans = "groups" if subject.has_groups else "videos"
         return (
-            f"{self.method.in_words(config)}; {cut}; {subject.division}; {seeds}; n = {tested} test videos; "
+            f"{self.method.in_words(config)}; {cut}; {division}; {seeds}; n = {tested} test videos; "
             f"95 % intervals by bootstrap over {spans}"
         )
 
     def tags(self, subject: Subject) -> dict[str, str]:
         """What ties the run to the export, the pre-training run and the table."""
         return {
-            "export": storage.absolute(self.export.path),
-            "pretrain_run_id": self.export.config.mlflow_run_id or "",
+            "export": storage.absolute(self.own.path),
+            "pretrain_run_id": ", ".join(one.config.mlflow_run_id or "" for one in self.own.each),
             "table": subject.table.path,
             "table_version": str(subject.table_version),
         }
@@ -99,7 +133,7 @@ class Measurement:
             "dataset": subject.dataset,
             "split": self.split or "default",
             "division": subject.division,
-            "against": storage.absolute(self.rival.path) if self.rival else "",
+            "against": self.against or "",
             "frames": c.n_frames,
             "fps": c.fps,
             "size": c.size,

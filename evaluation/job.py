@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chronav import load_export, storage
 from chronav.cluster import connected
@@ -20,6 +20,7 @@ from evaluation.items import read_videos
 from evaluation.neighbours import among_all, nearest
 from evaluation.networks import exported
 from evaluation.pages.exhibits import gather
+from evaluation.per_fold import open_exports
 from evaluation.protocols import ALL, ON_FROZEN_FEATURES, protocol_named
 from evaluation.protocols.base import Found
 from evaluation.publish import publish
@@ -27,6 +28,9 @@ from evaluation.results import answer_table, item_table, ranking_table, results
 from evaluation.subject import prepare
 from evaluation.who import PRETRAINED
 from pipelines.table import open_table
+
+if TYPE_CHECKING:
+    from trainer.export import Export
 
 NOT_FOR_THIS = ("unfit_export", "nothing_to_measure", "too_few_classes")
 """Why a protocol may be left out of `all`."""
@@ -53,8 +57,7 @@ def evaluate(
     if protocol == ALL:
         return _evaluate_all(export, data, config, dataset, annotations, split, against)
     started = time.monotonic()
-    rival = None if against is None else load_export(against)
-    task = Measurement(protocol_named(protocol, config), load_export(export), config, split, rival)
+    task = _task(protocol, export, config, split, against)
     task.check_exports()
     source = find_data(data, dataset, annotations, task)
     subject = prepare(source.table, task, source.dataset, source.annotations, source.items)
@@ -79,6 +82,22 @@ def evaluate(
     if with_items:
         outcome["items"] = item_table(task.method.main, subject, found.get(PRETRAINED, []))
     return outcome
+
+
+def _task(
+    protocol: str, export: str, config: EvaluateConfig, split: str | int | None, against: str | None
+) -> Measurement:
+    method, own = protocol_named(protocol, config), open_exports(export)
+    other = None if against is None else open_exports(against)
+    return Measurement(
+        method,
+        own.first,
+        config,
+        split,
+        other.first if other else None,
+        own if own.by_fold else None,
+        other if other and other.by_fold else None,
+    )
 
 
 def _evaluate_all(
@@ -166,6 +185,10 @@ def _shown(bench: Bench, found: Found) -> dict[str, Any]:
     return {"neighbours": nearest(subject.videos, fold.test, fold.train, ranking, wanted, config.seed)}
 
 
+def _made_by(export: Export) -> dict[str, str | None]:
+    return {"export": storage.absolute(export.path), "pretrain_run_id": export.config.mlflow_run_id}
+
+
 def _described(bench: Bench) -> dict[str, Any]:
     task, subject = bench.task, bench.subject
     return {
@@ -173,9 +196,10 @@ def _described(bench: Bench) -> dict[str, Any]:
         "protocol_text": task.in_words(subject),
         "main": task.method.main,
         "dataset": subject.dataset,
-        "export": storage.absolute(task.export.path),
+        "export": storage.absolute(task.own.path),
+        "exports": [_made_by(one) for one in task.own.each],
         "pretrain_run_id": task.export.config.mlflow_run_id,
-        "against": storage.absolute(task.rival.path) if task.rival else None,
+        "against": task.against,
         "table": subject.table.path,
         "table_version": subject.table_version,
         "division": subject.division,
@@ -183,6 +207,6 @@ def _described(bench: Bench) -> dict[str, Any]:
         "seen_in_pretraining": subject.seen,
         "features": bench.kept_at,
         "clips": bench.clips_used,
-        "clips_embedded": bench.embedded.get(PRETRAINED, 0),
+        "clips_embedded": bench.own_embedded(),
         "short_clips": bench.short_clips,
     }

@@ -38,9 +38,10 @@ def publish(
     outcome["report"] = storage.join(storage.absolute(config.out), name)
     if outcome["metrics"]:
         scores = score_tags(outcome)
-        outcome["model_version"] = enter_scores(
-            run.uri, outcome["export"], outcome["pretrain_run_id"], scores
-        )
+        versions = [
+            enter_scores(run.uri, one["export"], one["pretrain_run_id"], scores) for one in outcome["exports"]
+        ]
+        outcome["model_version"] = ", ".join(versions)
         run.tags({"chronav.model_version": outcome["model_version"]})
     outcome["summary"] = as_text(outcome)
     write_evaluation_page(outcome["report"], outcome, exhibits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -28,6 +29,11 @@ class Fold:
     train: npt.NDArray[np.intp]
     test: npt.NDArray[np.intp]
     seed: int = 0
+
+    @property
+    def number(self) -> str:
+        """Its number: what its name ends in."""
+        return re.split(r"\D", self.name)[-1]
 
 
 @dataclass(frozen=True)

@@ -128,9 +128,9 @@ def prepare(
 def _refuse_seen(videos: Sequence[Video], folds: Sequence[Fold], task: Measurement) -> int:
     """How many test items an export was pre-trained on; raises `CallError` unless the config allows that."""
     overlap: set[str] = set()
-    for export in task.exports:
-        seen = seen_test_items(videos, folds, export.seen_videos())
-        refuse_seen(seen, folds, task.config.allow_seen)
+    for export, asked in task.asked(folds):
+        seen = seen_test_items(videos, asked, export.seen_videos())
+        refuse_seen(seen, asked, task.config.allow_seen)
         overlap |= set(seen)
     return len(overlap)
 

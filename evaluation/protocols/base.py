@@ -74,6 +74,8 @@ class Protocol(typing.Protocol):
     modalities: tuple[Modality, ...]
     main: str
     """The metric that is named first."""
+    export_a_fold: bool
+    """Whether there may be an export for each fold, in place of one for all."""
 
     def check(self, data: FoldData, config: EvaluateConfig) -> None:
         """Raise `CallError` where the config asks for what the fold cannot give."""

@@ -39,6 +39,7 @@ class CrossModal:
     name = "crossmodal"
     modalities: tuple[Modality, ...] = ("video", "audio")
     main = "v2a_R@1"
+    export_a_fold = False
 
     def check(self, data: FoldData, config: EvaluateConfig) -> None:
         """Nothing can be asked for that a fold cannot give."""

@@ -53,6 +53,7 @@ class Finetune:
 
     name = "finetune"
     main = "top1_video"
+    export_a_fold = False
 
     def __init__(self, modality: Modality = "video") -> None:
         self.modalities: tuple[Modality, ...] = (modality,)

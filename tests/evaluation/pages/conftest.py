@@ -27,6 +27,7 @@ OUTCOME: dict[str, Any] = {
     "dataset": "ucf101",
     "export": "/runs/first/export",
     "pretrain_run_id": "0123abcd",
+    "exports": [{"export": "/runs/first/export", "pretrain_run_id": "0123abcd"}],
     "against": None,
     "table": "/tables/ucf",
     "table_version": 3,

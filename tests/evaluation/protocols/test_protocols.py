@@ -83,6 +83,21 @@ def test_video_scores_are_averaged_over_clips() -> None:
     assert found["top1_clip"].videos.size == data.test.size * CLIPS
 
 
+def test_pooled_features_hold_the_deviation_over_windows() -> None:
+    """Windows that scatter about the same mean, each class in a direction of its own: only their deviation tells."""
+    data, rng = fold_data(), np.random.default_rng(5)
+    number = np.array([int(label[-1]) for label in data.labels])[data.owner]
+    sign = np.array([-1.0, 0.0, 1.0])[np.arange(data.owner.size) % CLIPS]
+    scatter = sign[:, None] * np.eye(CLASSES)[number] + 0.05 * rng.normal(size=(number.size, CLASSES))
+    pooled = CONFIG.model_copy(update={"pool": "features"})
+    found = protocol_named("audio").measure(data, scatter.astype(np.float32), pooled)
+    assert set(found.metrics) == {"top1_video"}
+    assert found.metrics["top1_video"].values.mean() == 1.0
+    assert found.metrics["top1_video"].videos.tolist() == data.test.tolist()
+    apart = protocol_named("audio").measure(data, scatter.astype(np.float32), CONFIG)
+    assert apart.metrics["top1_video"].values.mean() < 0.5
+
+
 def test_retrieval_leaves_out_ranks_beyond_the_gallery() -> None:
     data = fold_data(test_share=0.9)
     assert data.train.size == 15
