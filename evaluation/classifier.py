@@ -37,9 +37,15 @@ def fit(x: Features, y: np.ndarray, c: float, kind: Kind = "logistic") -> Pipeli
     """
     model = make_pipeline(StandardScaler(), _classifier(c, kind))
     with warnings.catch_warnings():
-        # A fit that stops at the iteration limit is still a classifier; validation judges it.
+        # A fit that stops at the iteration limit is still a classifier; validation judges it, the report says so.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(x, y)
+
+
+def stopped_early(model: Pipeline) -> bool:
+    """Whether the fit ended at its iteration limit, where it has one."""
+    limit = model[-1].max_iter
+    return limit > 0 and bool(np.max(model[-1].n_iter_) >= limit)
 
 
 def _classifier(c: float, kind: Kind) -> LogisticRegression | LinearSVC | SVC:

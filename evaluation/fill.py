@@ -16,6 +16,9 @@ from evaluation.networks import Network
 from evaluation.store import Kept, Store
 from pipelines.table import RowGroup
 
+VIDEOS_AT_A_TIME = 2000
+"""After so many videos features are kept: what is stopped goes on there. Each time starts the actors anew."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -58,17 +61,17 @@ def fill(
     if not lacking:
         return {}
     owners = sorted({i for network in lacking for i in missing[network.name]})
+    counts = dict.fromkeys((network.name for network in lacking), 0)
     with connected(min_cpus=2):
-        made = embed_videos(
-            cut.plan(owners), cut.row_groups, lacking, cut.shape, pool.batch_size, pool.workers
-        )
-    counts = {}
-    for network in lacking:
-        mine = np.isin(made.owner, missing[network.name])
-        vectors = made.of(network.name)[mine]
-        stores[network.name].add(ids, made.owner[mine], made.clip[mine], vectors)
-        kept[network.name].update(_split(ids, made, mine, vectors))
-        counts[network.name] = int(mine.sum())
+        for first in range(0, len(owners), VIDEOS_AT_A_TIME):
+            plan = cut.plan(owners[first : first + VIDEOS_AT_A_TIME])
+            made = embed_videos(plan, cut.row_groups, lacking, cut.shape, pool.batch_size, pool.workers)
+            for network in lacking:
+                mine = np.isin(made.owner, missing[network.name])
+                vectors = made.of(network.name)[mine]
+                stores[network.name].add(ids, made.owner[mine], made.clip[mine], vectors)
+                kept[network.name].update(_split(ids, made, mine, vectors))
+                counts[network.name] += int(mine.sum())
     return counts
 
 

@@ -52,8 +52,8 @@ class Answers:
 class Measured:
     """What a protocol found on one fold: metrics with an interval, other numbers, remarks.
 
-    `answers`: for tables by class. `ranking` (Q, G): for each test video the positions in `FoldData.train`, nearest
-    first.
+    `answers`: for tables by class. `ranking` (Q, k): for each test video the positions in `FoldData.train` of
+    the nearest, nearest first.
     """
 
     metrics: dict[str, Values]

@@ -15,7 +15,7 @@ from evaluation.config import EvaluateConfig
 from evaluation.embedder import Modality
 from evaluation.metrics import chance_recall_at_k, cosine_ranking, group_means, hits_at_k
 from evaluation.protocols.base import FoldData, Found, Measured, Values
-from evaluation.protocols.retrieval import ranks_up_to
+from evaluation.protocols.retrieval import RANKS, ranks_up_to
 from evaluation.who import AGAINST, PRETRAINED, RANDOM
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class CrossModal:
         metrics, own, rankings = {}, {}, {}
         for name, (ask, answer) in _DIRECTIONS.items():
             ranking = cosine_ranking(both[ask][test], both[answer][data.train], seed)
-            rankings[name] = ranking
+            rankings[name] = ranking[:, : RANKS[-1]].copy()  # whole ones of a large set are gigabytes
             for k in ranks_up_to(data.train.size):
                 hits = hits_at_k(ranking, labels[test], labels[data.train], k)
                 metrics[f"{name}_R@{k}"] = Values(hits, test)

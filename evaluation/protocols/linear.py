@@ -9,7 +9,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from chronav.errors import CallError
-from evaluation.classifier import Choice, Kind, choose_c, class_scores, fit
+from evaluation.classifier import Choice, Kind, choose_c, class_scores, fit, stopped_early
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import Modality
 from evaluation.metrics import group_means, in_top_k, spread_of
@@ -78,14 +78,16 @@ def probe(data: FoldData, features: npt.NDArray[np.float32], config: EvaluateCon
     `topk_…`: whether the right class is among the k with the highest scores; k = 5 where there are more classes.
     """
     learn, ask = np.isin(data.owner, data.train), np.isin(data.owner, data.test)
-    scores, classes, choice = _scores(data, data.owner[learn], features[learn], features[ask], config, kind)
-    metrics, answers = told(data, scores, data.owner[ask], classes)
-    few = (
-        []
-        if choice.validated
-        else ["Too few groups in the training split to choose C: the middle of the grid."]
+    scores, classes, choice, early = _scores(
+        data, data.owner[learn], features[learn], features[ask], config, kind
     )
-    return Measured(metrics, {"C": choice.c}, few, answers)
+    metrics, answers = told(data, scores, data.owner[ask], classes)
+    remarks = []
+    if not choice.validated:
+        remarks.append("Too few groups in the training split to choose C: the middle of the grid.")
+    if early:
+        remarks.append("The classifier's fit ended at its iteration limit, before it had converged.")
+    return Measured(metrics, {"C": choice.c}, remarks, answers)
 
 
 def told(
@@ -123,7 +125,7 @@ def _few_labels(
     accuracies = []
     for _ in range(config.draws):
         drawn = data.train[draw_stratified(data.labels[data.train], labels, rng)]
-        scores, classes, _ = _scores(data, drawn, means[drawn], means[data.test], config, kind)
+        scores, classes, _, _ = _scores(data, drawn, means[drawn], means[data.test], config, kind)
         right = classes[scores.argmax(axis=1)] == data.labels[data.test]
         accuracies.append(float(right.mean()))
     return accuracies
@@ -136,15 +138,19 @@ def _scores(
     ask: npt.NDArray[np.float32],
     config: EvaluateConfig,
     kind: Kind,
-) -> tuple[npt.NDArray[np.float64], np.ndarray, Choice]:
-    """Class scores of `ask` (N, D) by a classifier of `learn` (M, D), whose videos are `owner` (M,)."""
+) -> tuple[npt.NDArray[np.float64], np.ndarray, Choice, bool]:
+    """Class scores of `ask` (N, D) by a classifier of `learn` (M, D), whose videos are `owner` (M,).
+
+    With the classes, the choice of C, and whether the fit ended before it had converged.
+    """
     y, groups = data.labels[owner].astype(str), data.groups[owner].astype(str)
     grid = config.rbf_c_grid if kind == "rbf_svm" else config.c_grid
     # The fits are many and small: BLAS threads that wait for a core others use made them 50 times slower.
     with threadpool_limits(1):
         choice = choose_c(learn, y, groups, grid, config.inner_folds, config.seed, kind)
-        scores, classes = class_scores(fit(learn, y, choice.c, kind), ask)
-    return scores, classes, choice
+        model = fit(learn, y, choice.c, kind)
+        scores, classes = class_scores(model, ask)
+    return scores, classes, choice, stopped_early(model)
 
 
 def draw_stratified(labels: np.ndarray, n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:

@@ -36,7 +36,8 @@ class Retrieval(FrozenProtocol):
         omitted = [f"R@{k}" for k in RANKS if k > data.train.size]
         remarks = [f"{', '.join(omitted)} left out: the gallery holds {data.train.size} videos."]
         answers = Answers(data.test, gallery[ranking[:, 0]], query)
-        return Measured(metrics, {}, remarks if omitted else [], answers, ranking)
+        # A copy of what is shown and counted: whole rankings of a large set are gigabytes.
+        return Measured(metrics, {}, remarks if omitted else [], answers, ranking[:, : RANKS[-1]].copy())
 
     def classical(self) -> dict[str, Measure]:
         """Descriptors are of unlike sizes: each is standardised by the gallery before angles are taken."""

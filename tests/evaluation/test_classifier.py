@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from evaluation import classifier
-from evaluation.classifier import Kind, choose_c, class_scores, fit
+from evaluation.classifier import Kind, choose_c, class_scores, fit, stopped_early
 
 pytestmark = pytest.mark.usefixtures("one_blas_thread")
 GRID = [0.0001, 0.01, 1.0]
@@ -102,3 +102,12 @@ def test_svms_are_scikit_learns_on_standardised_features(kind: Kind, plain: Line
         expected = plain.fit(scaled, y[rows])
         assert scores.shape == (rows.sum(), len(classes))
         assert (names[scores.argmax(axis=1)] == expected.predict(scaled)).mean() > 0.98
+
+
+@pytest.mark.parametrize("kind", ["logistic", "linear_svm", "rbf_svm"])
+def test_a_fit_that_ended_at_the_limit_is_told(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 5)).astype(np.float32), rng.integers(3, size=60).astype(str)
+    assert not stopped_early(fit(x, y, 0.1, kind))
+    monkeypatch.setattr(classifier, "_MAX_ITERATIONS", 1)
+    assert stopped_early(fit(x, y, 0.1, kind)) == (kind != "rbf_svm")  # which has no limit
