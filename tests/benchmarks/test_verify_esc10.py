@@ -117,7 +117,10 @@ def result(low: float = 0.01) -> dict[str, Any]:
 def test_the_page_shows_everybody_and_says_what_came_out() -> None:
     film = result() | {"metrics": {"top1_video": 0.7}}
     run = {"train_videos": 308, "excluded_segments": 80, "steps": 300, "samples": 19_200, "seconds": 99.4}
-    text = esc10_page.page({"sound": result(), "film": film}, {"fold-1": run}, "chronav")
+    other = result() | {"protocol_text": "SVM with scores, C chosen somehow, scores averaged"}
+    results = {"sound": result(), "film": film, "scores": other}
+    text = esc10_page.page(results, {"fold-1": run}, "chronav", ["scores"])
+    assert "| SVM with scores, scores averaged | 0.850 | 0.700 | +0.050 [+0.010, +0.090], p = 0.02 |" in text
     assert "**0.850**" in text and "is above the classical RBF SVM (0.800): +0.050 [+0.010, +0.090]" in text
     assert "an export a fold | 0.850 [0.800, 0.900] | 0.054 | 0.810 | 0.950 | 0.830 | 0.850 | 0.870 |" in text
     assert "| chance | 0.100 [" in text
