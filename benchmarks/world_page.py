@@ -90,7 +90,17 @@ def _protocol(name: str, results: Sequence[Result]) -> list[str]:
         ]
         cells += [_above([one["differences"][who].get(metric) for one in ones]) for who in learnt]
         lines.append(f"| {metric_name(metric)} | {' | '.join(cells)} |")
-    return lines
+    below = [metric_name(metric) for metric in metric_names(ones[0]) if _below_chance(metric, ones)]
+    return [*lines, "", f"This export is below chance on average in: {'; '.join(below)}."] if below else lines
+
+
+def _below_chance(metric: str, ones: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the mean of the exports is less than that of chance, where chance is known."""
+    chances = [one["baselines"].get(CHANCE, {}).get(metric) for one in ones]
+    values = [one["metrics"].get(metric) for one in ones]
+    if None in chances or None in values:
+        return False
+    return float(np.mean(values)) < float(np.mean(chances))
 
 
 def _values(values: Sequence[float | None], each: bool = True) -> str:

@@ -47,6 +47,8 @@ def test_the_page_has_every_metric_with_its_spread_and_differences() -> None:
     assert "| R@5 | 0.90 ± 0.00 (0.90, 0.90, 0.90) | 0.40 ± 0.00 (0.40, 0.40, 0.40) | – | – |" in text
     assert "gain" not in text
     assert "nearest by cosine; seed: that of the world; n = 154." in text
+    assert "below chance" not in text
+    assert "below chance on average in: R@1." in page("Measured.", [result(11, 0.05), result(12, 0.1)])
     assert "paired interval: Video retrieval **with 2 of 3 seeds**." in text
 
 
