@@ -19,9 +19,9 @@ from benchmarks.rounds import PAGE, heading, interleave, markdown, ratios, sprea
 _SIZE, _STORED, _FPS, _SECONDS, _BASES = "640x360", (228, 128), 25, 10, 4
 GOAL = 1.8
 _NOTES = """{files} distinct files of {seconds} s, {size}, H.264 and AAC; each round is one job of each, in turns.
-*Cores busy*: CPU seconds a second on the clock, of all processes of the job (driver, tasks, decoders). A worker is a
-task and the process apart that decodes for it, and the driver lists, commits and makes the overview beside them: where
-one worker keeps more than half of this machine's {cores} cores busy, two cannot be twice as fast."""
+*Cores busy*: CPU seconds a second on the clock, of all processes of the job (driver, tasks, decoders). A worker is
+a task and the process apart that decodes for it, and the driver lists, commits and makes the overview beside them:
+where one worker keeps more than half of this machine's {cores} cores busy, two cannot be twice as fast."""
 
 
 def measure(folder: Path, files: int, rounds: int) -> dict[str, list[Cost]]:
