@@ -114,6 +114,20 @@ def verdict(results: Results) -> str:
     )
 
 
+def _other_protocols(results: Results, names: Sequence[str]) -> list[str]:
+    """What the same exports come to by protocols that were not chosen."""
+    return [
+        "## Other protocols",
+        "",
+        "The exports of sound alone once more, by the protocols that were not chosen; the last column is as above.",
+        "",
+        "| networks by | sound alone | random weights | sound alone less classical, RBF SVM |",
+        "|---|---|---|---|",
+        *other_rows(results, names),
+        "",
+    ]
+
+
 def page(
     results: Results,
     noted: Mapping[str, Mapping[str, Any]],
@@ -154,14 +168,7 @@ def page(
         "|---|---|---|",
         *difference_rows(results),
         "",
-        "## Other protocols",
-        "",
-        "The exports of sound alone once more, by the protocols that were not chosen; the last column is as above.",
-        "",
-        "| networks by | sound alone | random weights | sound alone less classical, RBF SVM |",
-        "|---|---|---|---|",
-        *other_rows(results, others),
-        "",
+        *_other_protocols(results, others),
         "## How it was trained, and chosen",
         "",
         *chosen,
