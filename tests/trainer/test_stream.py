@@ -11,7 +11,7 @@ import pytest
 from pipelines.schema import CLIP_SCHEMA
 from trainer.arena import Arena
 from trainer.sample import decode_audio, make_sample
-from trainer.stored import stored_row
+from trainer.stored import StoredRows, stored_row
 from trainer.stream import Budget, Job, packed, rounds, unpacked
 
 
@@ -53,15 +53,19 @@ def test_samples_without_media_travel_too():
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
-def test_any_picture_of_any_row_is_found_whatever_kind_of_binary_a_file_holds(kit, kind):
+def test_media_of_any_row_are_found_whatever_kind_of_binary_a_file_holds(kit, kind):
     jpegs = [[b"a", b"bc"], [b"def", b"", b"g"], [], None]
-    rows = [kit.row(i, frames=some) for i, some in enumerate(jpegs)]
-    table = pa.Table.from_pylist(rows, schema=CLIP_SCHEMA)
-    at = table.schema.get_field_index("frames")
-    table = table.set_column(at, "frames", pa.array(jpegs, pa.list_(kind)))
-    for row, some in enumerate(jpegs):
-        frames = stored_row(table, row).frames
-        assert [bytes(frames[i]) for i in range(len(some or []))] == (some or [])
+    sounds = [b"so", None, b"", b"und"]
+    table = pa.Table.from_pylist([kit.row(i) for i in range(4)], schema=CLIP_SCHEMA)
+    for name, values in (("frames", pa.array(jpegs, pa.list_(kind))), ("audio", pa.array(sounds, kind))):
+        table = table.set_column(table.schema.get_field_index(name), name, values)
+    one_by_one = [stored_row(table, row) for row in range(4)]
+    several_chunks = StoredRows(pa.concat_tables([table.slice(1), table.slice(0, 1)]))
+    for rows, order in ((one_by_one, (0, 1, 2, 3)), (several_chunks, (3, 0, 1, 2))):
+        for row, at in enumerate(order):
+            found, some = rows[at], jpegs[row] or []
+            assert [bytes(found.frames[i]) for i in range(len(some))] == some
+            assert (None if found.audio is None else bytes(found.audio)) == sounds[row]
 
 
 @pytest.mark.parametrize(
