@@ -8,6 +8,8 @@ Features are computed in this process, once for all protocols of a modality: the
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
 import os
 import sys
@@ -23,6 +25,8 @@ from chronav.cluster import connected
 from chronav.config import build
 from chronav.demo import TABLE
 from chronav.progress import say
+from evaluation import classifier, describe, embedder, few, floor, metrics, neighbours, protocols, windows
+from evaluation import features as clip_features
 from evaluation.ablate.config import FULL
 from evaluation.ablate.variants import switched
 from evaluation.aggregate import fold_metrics
@@ -52,6 +56,8 @@ PROBES = (
     ("linear", "top1_video_50_labels", "video 50 labels"),
     ("audio", "top1_video", "audio linear"),
 )
+# Where the figures of features come from: an export is measured again when any of these files has changed.
+_MEASURES = (classifier, describe, embedder, few, floor, metrics, neighbours, windows, clip_features)
 
 
 def world_of(folder: Path, seed: int) -> tuple[str, str]:
@@ -79,8 +85,12 @@ def measure(folder: Path, seed: int, switch: str) -> dict[str, Any]:
     table, annotations = world_of(folder, seed)
     name = RECIPE if switch == FULL else f"{RECIPE}+{switch}"
     config = config_of(seed, switch)
-    trained = pretrain([table], f"{folder}/run-{seed}-{switch}", config, name, ["world/1=test"], "auto")
-    pretrained_s = time.monotonic() - began
+    place = folder / f"run-{seed}-{switch}"
+    kept = trained_result(folder, seed, switch) if (place / "export").exists() else None
+    trained = pretrain([table], str(place), config, name, ["world/1=test"], "auto")
+    # Of a run that was finished already, only the measuring is done again: the training took what it took.
+    pretrained_s = kept["pretrain_seconds"] if kept else time.monotonic() - began
+    began_measuring = time.monotonic()
     figures, floor = probe(trained["export"], table, annotations, seed, with_floor=switch == FULL)
     return {
         "seed": seed,
@@ -88,11 +98,12 @@ def measure(folder: Path, seed: int, switch: str) -> dict[str, Any]:
         "steps": config.steps,
         "version": __version__,
         "config_digest": config.digest(),
+        "measures_digest": measures_digest(),
         "heads": trained["accuracies"],
         "figures": figures,
         "random_weights": floor,
         "pretrain_seconds": pretrained_s,
-        "seconds": time.monotonic() - began,
+        "seconds": pretrained_s + time.monotonic() - began_measuring,
     }
 
 
@@ -138,12 +149,25 @@ def _embedded(
     return gathered(parts, list(networks), plan.short_clips)
 
 
+def measures_digest() -> str:
+    """Names the present code of the measures."""
+    files = [Path(inspect.getfile(module)) for module in _MEASURES]
+    files += Path(inspect.getfile(protocols)).parent.glob("*.py")
+    digest = hashlib.sha256()
+    for file in sorted(files, key=lambda file: file.name):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def is_trained(result: dict[str, Any], seed: int, switch: str) -> bool:
+    """Whether a kept result's training has the present config and version: others must not pass for today's."""
+    present = (__version__, config_of(seed, switch).digest())
+    return (result.get("version"), result.get("config_digest")) == present
+
+
 def is_current(result: dict[str, Any], seed: int, switch: str) -> bool:
-    """Whether a kept result was made with the present config and version: others must not pass for today's."""
-    return (result.get("version"), result.get("config_digest")) == (
-        __version__,
-        config_of(seed, switch).digest(),
-    )
+    """Whether a kept result was both trained and measured as it would be now."""
+    return is_trained(result, seed, switch) and result.get("measures_digest") == measures_digest()
 
 
 def config_of(seed: int, switch: str) -> PretrainConfig:
@@ -154,9 +178,15 @@ def config_of(seed: int, switch: str) -> PretrainConfig:
 
 def result_of(folder: Path, seed: int, switch: str) -> dict[str, Any] | None:
     """The kept result of a run, if it is there and current."""
+    result = trained_result(folder, seed, switch)
+    return result if result is not None and is_current(result, seed, switch) else None
+
+
+def trained_result(folder: Path, seed: int, switch: str) -> dict[str, Any] | None:
+    """The kept result of a run whose training is what it would be now."""
     file = result_file(folder, seed, switch)
     result = json.loads(file.read_text()) if file.exists() else None
-    return result if result is not None and is_current(result, seed, switch) else None
+    return result if result is not None and is_trained(result, seed, switch) else None
 
 
 def result_file(folder: Path, seed: int, switch: str) -> Path:

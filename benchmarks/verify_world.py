@@ -30,7 +30,7 @@ from benchmarks.ablation_run import (
     RECIPE,
     VIDEOS_PER_CLASS,
     config_of,
-    result_of,
+    trained_result,
     world_of,
 )
 from benchmarks.world_page import page, shown
@@ -78,7 +78,7 @@ def evaluate_config(folder: Path, seed: int) -> EvaluateConfig:
 def trained(folder: Path, seed: int, take: Path | None) -> Trained:
     """The export of a seed: pre-trained here (going on from where it was), or of a finished study."""
     out = folder / f"run-{seed}-{FULL}"
-    study = take / out.name if take is not None and result_of(take, seed, FULL) is not None else None
+    study = take / out.name if take is not None and trained_result(take, seed, FULL) is not None else None
     own_world = take is None or not (take / f"world-{seed}" / "annotations.txt").exists()
     table, annotations = world_of(folder if own_world or take is None else take, seed)
     source = "pre-trained by this command"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
 import pytest
 
-from benchmarks.ablation_run import FULL, PROBES
+from benchmarks.ablation_run import FULL, PROBES, config_of, measures_digest, result_file, result_of
 from benchmarks.verify_ablation import difference, page
+from chronav import __version__
 from trainer.config import HEADS
 
 
@@ -64,3 +66,20 @@ def test_one_seed_shows_nothing_and_says_what_was_not_run():
 @pytest.mark.parametrize("broken", [result(1, FULL, 0.6, low=0.2), result(1, FULL, 0.1)])
 def test_a_head_at_chance_or_features_below_random_weights_are_a_failure(broken):
     assert page({FULL: [broken]})[1] is False
+
+
+def test_a_kept_result_counts_only_where_training_and_measures_are_those_of_today(tmp_path):
+    made = result(1, "no_vv", 0.5) | {
+        "version": __version__,
+        "config_digest": config_of(1, "no_vv").digest(),
+        "measures_digest": measures_digest(),
+    }
+    file = result_file(tmp_path, 1, "no_vv")
+    for change, counts in (
+        ({}, True),
+        ({"measures_digest": "old"}, False),
+        ({"config_digest": "old"}, False),
+    ):
+        file.write_text(json.dumps(made | change))
+        assert (result_of(tmp_path, 1, "no_vv") is not None) == counts
+    assert result_of(tmp_path, 2, "no_vv") is None
