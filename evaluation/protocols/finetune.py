@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from evaluation.bench import Bench
     from evaluation.finetune.trial import Trial
+    from evaluation.per_fold import Exports
     from evaluation.splits import Fold
-    from trainer.export import Export
 
 FROZEN = "frozen_linear"
 """The linear probe on the same labels: what is reached without training the encoder."""
@@ -37,10 +37,12 @@ _PROBE = LinearProbe()
 
 @dataclass(frozen=True)
 class Contender:
-    """Who is fine-tuned: the networks of an export, with its weights or, `scratch`, with random ones."""
+    """Who is fine-tuned: the networks of an export (of each fold's, where there are such), with its weights or,
+    `scratch`, with random ones.
+    """
 
     name: str
-    export: Export
+    side: Exports
     shape: ClipShape
     scratch: bool = False
 
@@ -53,7 +55,7 @@ class Finetune:
 
     name = "finetune"
     main = "top1_video"
-    export_a_fold = False
+    export_a_fold = True
 
     def __init__(self, modality: Modality = "video") -> None:
         self.modalities: tuple[Modality, ...] = (modality,)
@@ -99,28 +101,29 @@ class Finetune:
     def _frozen(self, bench: Bench) -> list[Measured]:
         from evaluation.bench import Wanted
 
-        task, modality = bench.task, self.modalities[0]
-        network = bench.exported(FROZEN, task.export)
-        clips = bench.clips([Wanted(network, task.clip_shape(modality))])[FROZEN]
-        kind: Kind = "logistic" if modality == "video" else "linear_svm"
+        task, folds = bench.task, bench.subject.folds
+        names = [task.own.name(FROZEN, fold) for fold in folds]
+        networks_of = {
+            name: bench.exported(name, task.own.of(fold)) for name, fold in zip(names, folds, strict=True)
+        }
+        clips = bench.clips([Wanted(network, task.clip_shape()) for network in networks_of.values()])
+        kind: Kind = "logistic" if self.modalities[0] == "video" else "linear_svm"
         return [
             probe(
-                bench.subject.fold_data(fold, clips.owner),
-                clips.vectors,
+                bench.subject.fold_data(fold, clips[name].owner),
+                clips[name].vectors,
                 task.config.model_copy(update={"seed": fold.seed}),
                 kind,
             )
-            for fold in bench.subject.folds
+            for name, fold in zip(names, folds, strict=True)
         ]
 
 
 def _contenders(bench: Bench) -> list[Contender]:
     task = bench.task
     shape = task.clip_shape()
-    found = [Contender(PRETRAINED, task.export, shape), Contender(SCRATCH, task.export, shape, scratch=True)]
-    if task.rival is not None:
-        found.append(Contender(AGAINST, task.rival, task.clip_shape(export=task.rival)))
-    return found
+    found = [Contender(PRETRAINED, task.own, shape), Contender(SCRATCH, task.own, shape, scratch=True)]
+    return found + [Contender(AGAINST, side, task.clip_shape(export=side.first)) for side in task.sides[1:]]
 
 
 def _classes(bench: Bench, fold: Fold) -> np.ndarray:
@@ -134,19 +137,17 @@ def _trial(bench: Bench, one: Contender, fold: Fold) -> Trial:
 
     subject, config = bench.subject, bench.task.config
     labels, classes = labels_of(subject.videos), _classes(bench, fold)
-    modality = one.shape.modality
+    modality, export = one.shape.modality, one.side.of(fold)
     data = training_set(
         subject.videos, labels, fold.train.tolist(), classes.tolist(), subject.row_groups, modality
     )
-    begins = (
-        {networks.RANDOM_OF: one.export.architecture()} if one.scratch else {"export": one.export.digest()}
-    )
+    begins = {networks.RANDOM_OF: export.architecture()} if one.scratch else {"export": export.digest()}
     examples = [(subject.videos[i].video_id, str(labels[i])) for i in fold.train]
     return Trial(
         who=one.name,
         fold=fold.name,
         seed=fold.seed,
-        export=storage.absolute(one.export.path),
+        export=storage.absolute(export.path),
         scratch=one.scratch,
         shape=one.shape,
         classes=classes.size,
@@ -179,8 +180,8 @@ def _tested(
         alike = [one for one in contenders if one.shape == shape]
         weights = {one.name: trials[one.name].weights() for one in alike}
         tuned = [
-            networks.exported(one.name, one.export, trials[one.name].export).with_weights(
-                export_weights(one.export, weights[one.name])
+            networks.exported(one.name, one.side.of(fold), trials[one.name].export).with_weights(
+                export_weights(one.side.of(fold), weights[one.name])
             )
             for one in alike
         ]
