@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from evaluation.finetune.trial import Trial
     from evaluation.per_fold import Exports
     from evaluation.splits import Fold
+    from trainer.export import Export
 
 FROZEN = "frozen_linear"
 """The linear probe on the same labels: what is reached without training the encoder."""

@@ -77,7 +77,9 @@ def test_an_export_a_fold_is_fine_tuned_on_sound_from_end_to_end(
     assert {name.partition(".")[0] for file in tuned for name in load_file(file)} == {"audio_encoder", "head"}
 
     monkeypatch.setattr(fitting, "fit", _never)
-    single = evaluate("finetune", place, esc50_table, settings, "esc10", None, "3")  # kept: fold 3 of the five
+    single = evaluate(
+        "finetune", place, esc50_table, settings, "esc10", None, "3"
+    )  # kept: fold 3 of the five
     assert single["metrics"]["top1_video"] == outcome["folds"][2]["metrics"]["top1_video"]
     assert load_export(place.format(fold=3)).digest() != load_export(place.format(fold=4)).digest()
 

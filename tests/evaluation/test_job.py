@@ -129,7 +129,9 @@ def test_audio_over_all_folds(ray_local: None, esc50_table: str, tiny_export: st
         for number in range(3)
         for label in ("red", "green", "blue")
     ]
-    (tmp_path / "esc50.csv").write_text("filename,fold,target,category,esc10,src_file,take\n" + "".join(listed))
+    (tmp_path / "esc50.csv").write_text(
+        "filename,fold,target,category,esc10,src_file,take\n" + "".join(listed)
+    )
     outcome = evaluate("audio", tiny_export, esc50_table, config(tmp_path), "esc10", str(tmp_path))
     assert [fold["name"] for fold in outcome["folds"]] == [f"esc50/fold {n}" for n in range(1, 6)]
     assert [fold["n_test"] for fold in outcome["folds"]] == [4] * 5
