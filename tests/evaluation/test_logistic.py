@@ -30,34 +30,24 @@ def test_the_fit_is_scikit_learns_where_that_has_converged(c: float) -> None:
     x, y = correlated()
     exact = LogisticRegression(C=c, tol=1e-8, max_iter=100_000).fit(x.astype(np.float64), y)
     ours = Logistic(C=c, max_iter=LIMIT).fit(x, y)
-    theirs = LogisticRegression(C=c, max_iter=LIMIT).fit(x, y)  # as far as its tolerance takes it
+    theirs = LogisticRegression(C=c, tol=1e-6, max_iter=LIMIT).fit(x, y)  # as far as its tolerance takes it
     assert ours.converged_ and ours.classes_.tolist() == exact.classes_.tolist()
     truth = exact.predict_proba(x.astype(np.float64))
     far, theirs_far = (np.abs(one.predict_proba(x) - truth).max() for one in (ours, theirs))
-    assert far <= theirs_far + 1e-3  # the same tolerance, and no further off
-    assert far < 0.03
+    assert far < 1e-3
+    assert far <= theirs_far
     assert ours.n_iter_[0] < theirs.n_iter_[0]
     assert (ours.predict(x) == exact.predict(x.astype(np.float64))).mean() > 0.998
 
 
-def test_the_gradient_is_as_small_as_scikit_learn_asks() -> None:
-    x, y = correlated()
-    c, n = 1.0, len(x)
-    fitted = Logistic(C=c, max_iter=LIMIT).fit(x, y)
-    right = (y[:, None] == fitted.classes_).astype(float)
-    off = (fitted.predict_proba(x) - right) / n
-    slope = x.T @ off + fitted.coef_.T / (c * n)
-    assert max(np.abs(slope).max(), np.abs(off.sum(axis=0)).max()) <= 1.05 * fitted.tol
-
-
 def test_a_fit_that_begins_at_another_ends_at_the_same_place_sooner() -> None:
     x, y = correlated()
-    cold = Logistic(C=1.0, max_iter=LIMIT, tol=1e-5).fit(x, y)
-    warm = Logistic(C=1.0, max_iter=LIMIT, tol=1e-5)
+    cold = Logistic(C=1.0, max_iter=LIMIT).fit(x, y)
+    warm = Logistic(C=1.0, max_iter=LIMIT)
     warm.begin = Logistic(C=0.5, max_iter=LIMIT).fit(x, y)
     warm.fit(x, y)
     assert warm.n_iter_[0] < cold.n_iter_[0]
-    assert np.abs(warm.predict_proba(x) - cold.predict_proba(x)).max() < 5e-3
+    assert np.abs(warm.predict_proba(x) - cold.predict_proba(x)).max() < 1e-3
     other = Logistic(C=1.0, max_iter=LIMIT)  # a beginning of other classes is none
     other.begin = Logistic(C=1.0).fit(x, np.where(y == "class 0", "class 1", y))
     assert other.fit(x, y).classes_.size == 7
