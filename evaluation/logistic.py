@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 _FLAT = 1e-6
 """A fit has converged where no component of the gradient of the mean loss is steeper.
 
-A hundredth of scikit-learn's: at weak regularisation that leaves the weights, and what is held out, to the path taken.
+A hundredth of scikit-learn's, which at weak regularisation leaves the weights, and what is held out, to the path.
 """
 _NO_GAIN = 1e-9
 """Nor is there anything to be gained where a step lowers the loss by less: it is summed up from float32."""
