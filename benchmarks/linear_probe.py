@@ -130,7 +130,6 @@ def table_of(before: list[Fit], now: list[Fit], config: EvaluateConfig) -> str:
         "now, s (steps)",
         "right, before",
         "right, now",
-        "apart",
         "further down",
     ]
     return markdown(names, rows)
