@@ -28,6 +28,11 @@ class Logistic(LogisticRegression):
     fit ended before `max_iter`.
     """
 
+    classes_: np.ndarray  # (C,)
+    coef_: npt.NDArray[np.floating]  # (C, D); of two classes (1, D)
+    intercept_: npt.NDArray[np.floating]  # (C,)
+    n_iter_: npt.NDArray[np.int32]
+    converged_: bool
     begin: Logistic | None = None
     """A fit of the same classes to the same examples, with another C: where to begin."""
 

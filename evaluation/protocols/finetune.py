@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,14 +13,16 @@ from chronav import storage
 from chronav.cluster import connected
 from chronav.progress import say
 from evaluation import networks
-from evaluation.classifier import Kind
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import ClipShape, Modality
 from evaluation.features import embed_videos, plan_clips
 from evaluation.items import labels_of
+from evaluation.protocols.audio import AudioSVM
 from evaluation.protocols.base import FoldData, Found, Measured
+from evaluation.protocols.frozen import Contender as FrozenContender
+from evaluation.protocols.frozen import compared, exported, untrained_here
 from evaluation.protocols.linear import LinearProbe, probe, told
-from evaluation.who import AGAINST, PRETRAINED, SCRATCH
+from evaluation.who import AGAINST, CLASSICAL, PRETRAINED, SCRATCH
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,7 +88,7 @@ class Finetune:
         )
 
     def find(self, bench: Bench) -> Found:
-        """Every contender on every fold, and the linear probe on frozen features of the export."""
+        """Every contender on every fold, and what is reached on frozen features."""
         contenders = _contenders(bench)
         folds = bench.subject.folds
         trials = [{one.name: _trial(bench, one, fold) for one in contenders} for fold in folds]
@@ -97,27 +100,15 @@ class Finetune:
                 tested = _tested(bench, contenders, fold, of_fold)
                 for name, measured in tested.items():
                     found[name].append(measured)
-            return found | {FROZEN: self._frozen(bench)}
+            return found | self._frozen(bench)
 
-    def _frozen(self, bench: Bench) -> list[Measured]:
-        from evaluation.bench import Wanted
-
-        task, folds = bench.task, bench.subject.folds
-        names = [task.own.name(FROZEN, fold) for fold in folds]
-        networks_of = {
-            name: bench.exported(name, task.own.of(fold)) for name, fold in zip(names, folds, strict=True)
-        }
-        clips = bench.clips([Wanted(network, task.clip_shape()) for network in networks_of.values()])
-        kind: Kind = "logistic" if self.modalities[0] == "video" else "linear_svm"
-        return [
-            probe(
-                bench.subject.fold_data(fold, clips[name].owner),
-                clips[name].vectors,
-                task.config.model_copy(update={"seed": fold.seed}),
-                kind,
-            )
-            for name, fold in zip(names, folds, strict=True)
-        ]
+    def _frozen(self, bench: Bench) -> Found:
+        """What is reached without training an encoder, with the same labels."""
+        sound = self.modalities == ("audio",)
+        probed = partial(probe, kind="linear_svm" if sound else "logistic")
+        own = FrozenContender(FROZEN, exported(bench, FROZEN, bench.task.own), probed)
+        classical = AudioSVM().classical() if sound else {CLASSICAL: probed}
+        return compared(bench, FROZEN, [own, *untrained_here(bench, classical, probed)])
 
 
 def _contenders(bench: Bench) -> list[Contender]:
