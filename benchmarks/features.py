@@ -1,8 +1,9 @@
 """Feature extraction beside the forward pass alone: `python -m benchmarks.features`.
 
-Both run in a process of their own, one thread, in turns. *Extraction*: row groups read, JPEGs decoded, clips cut and
+All run in a process of their own, one thread, in turns. *Extraction*: row groups read, JPEGs decoded, clips cut and
 embedded, as an actor of `chronav evaluate` does it. *Forward pass*: the same network on one batch of clips that is
-made beforehand. Prints clips a CPU second and a second on the clock; `--page` writes the page's section.
+made beforehand, with the memory kept as the actor keeps it, and as torch has it. Prints clips a CPU second and a
+second on the clock; `--page` writes the page's section.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ from benchmarks.media import Stored, write_clip_table
 from benchmarks.rounds import PAGE, heading, interleave, markdown, ratios, spread, write_section
 from chronav import load_export
 from chronav.config import build
+from evaluation.allocator import keep_freed_memory
+from evaluation.config import EvaluateConfig
 from evaluation.embedder import ClipShape, clip_batches, embed_rows
 from evaluation.features import plan_clips
 from evaluation.items import read_videos
@@ -35,18 +38,23 @@ from trainer.export import Export, ExportConfig, write_export
 from trainer.model import AudioVisualModel
 
 GOAL = 0.85
-EXTRACTION, FORWARD = "extraction", "floor: forward pass alone"
+EXTRACTION, FORWARD, PLAIN = (
+    "extraction",
+    "floor: forward pass alone",
+    "forward pass alone, freed memory not kept",
+)
 # What a recipe's table holds, and how many videos give some seconds of work.
 SIZES = {
     "small": (Stored(height=128, width=170, sample_rate=16_000), 1, 4),
     "tiny": (Stored(height=40, width=54, sample_rate=8000), 48, 10),
 }
-_BATCH = 4
+_BATCH = EvaluateConfig().batch_size
 _NOTES = """Median (range) of {rounds} rounds in turns; goal: at least {goal} of the floor. Random weights, CPU, one
 thread. *Extraction*: row groups read, JPEGs decoded, clips cut, resized and embedded in batches of {batch}, as an
 actor of `chronav evaluate` does it; Ray's own share (an actor's start, its results' way back) is not in it.
-*Floor*: the same network on a clip batch of its input size. The floor resizes nothing; the files were in the page
-cache."""
+*Floor*: the same network on a clip batch of its input size, in a process that keeps freed memory as the actor does;
+*not kept*: in one that returns it to the system, as torch has it. The floors resize nothing; the files were in the
+page cache."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,7 @@ def prepare(folder: Path, recipe: str, stored: Stored, videos: int, clips: int) 
 @contextmanager
 def extraction(setup: Setup) -> Iterator[Passes]:
     """Every pass embeds the whole table."""
+    keep_freed_memory()
     export = load_export(setup.export)
     videos, groups = read_videos(open_table(setup.table))
     shape = _shape(export)
@@ -98,6 +107,14 @@ def extraction(setup: Setup) -> Iterator[Passes]:
 @contextmanager
 def forward(setup: Setup) -> Iterator[Passes]:
     """Every pass runs the network as often, on clips of its input size that are there already."""
+    keep_freed_memory()
+    with plain_forward(setup) as passes:
+        yield passes
+
+
+@contextmanager
+def plain_forward(setup: Setup) -> Iterator[Passes]:
+    """The same with memory as torch has it."""
     export = load_export(setup.export)
     videos, groups = read_videos(open_table(setup.table))
     shape = _shape(export)
@@ -121,13 +138,14 @@ def _shape(export: Export) -> ClipShape:
 
 
 def compare(setup: Setup, rounds: int) -> dict[str, list[Cost]]:
-    """Both contestants, in turns."""
-    openers = {FORWARD: forward, EXTRACTION: extraction}
-    with (
-        Contestant(partial(costed, openers[FORWARD]), setup) as floor,
-        Contestant(partial(costed, openers[EXTRACTION]), setup) as ours,
-    ):
-        return interleave({FORWARD: floor.run, EXTRACTION: ours.run}, rounds)
+    """All contestants, in turns."""
+    openers = {FORWARD: forward, PLAIN: plain_forward, EXTRACTION: extraction}
+    with ExitStack() as stack:
+        started = {
+            name: stack.enter_context(Contestant(partial(costed, opener), setup)).run
+            for name, opener in openers.items()
+        }
+        return interleave(started, rounds)
 
 
 def per_cpu_second(costs: Sequence[Cost]) -> list[float]:

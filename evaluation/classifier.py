@@ -10,11 +10,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
+
+from evaluation.logistic import Logistic
 
 Features = npt.NDArray[np.float32]
 Kind = Literal["logistic", "linear_svm", "rbf_svm"]
@@ -29,13 +30,18 @@ class Choice:
     validated: bool
 
 
-def fit(x: Features, y: np.ndarray, c: float, kind: Kind = "logistic") -> Pipeline:
+def fit(
+    x: Features, y: np.ndarray, c: float, kind: Kind = "logistic", begin: Pipeline | None = None
+) -> Pipeline:
     """Standardisation and a classifier, fitted on (N, D) features and (N,) classes.
 
+    `begin`: a fit to the same with another C, which saves a logistic regression a part of its steps.
     `logistic`: multinomial logistic regression. `linear_svm`: one class against the rest, squared hinge loss.
     `rbf_svm`: SVM whose kernel's width is that of the features (1 / (D variance)).
     """
     model = make_pipeline(StandardScaler(), _classifier(c, kind))
+    if kind == "logistic" and begin is not None:
+        model[-1].begin = begin[-1]
     with warnings.catch_warnings():
         # A fit that stops at the iteration limit is still a classifier; validation judges it, the report says so.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -43,14 +49,17 @@ def fit(x: Features, y: np.ndarray, c: float, kind: Kind = "logistic") -> Pipeli
 
 
 def stopped_early(model: Pipeline) -> bool:
-    """Whether the fit ended at its iteration limit, where it has one."""
-    limit = model[-1].max_iter
-    return limit > 0 and bool(np.max(model[-1].n_iter_) >= limit)
+    """Whether the fit ended before it had converged."""
+    classifier = model[-1]
+    if isinstance(classifier, Logistic):
+        return not classifier.converged_
+    limit = classifier.max_iter
+    return limit > 0 and bool(np.max(classifier.n_iter_) >= limit)
 
 
-def _classifier(c: float, kind: Kind) -> LogisticRegression | LinearSVC | SVC:
+def _classifier(c: float, kind: Kind) -> Logistic | LinearSVC | SVC:
     if kind == "logistic":
-        return LogisticRegression(C=c, max_iter=_MAX_ITERATIONS)
+        return Logistic(C=c, max_iter=_MAX_ITERATIONS)
     if kind == "linear_svm":
         return LinearSVC(C=c, max_iter=_MAX_ITERATIONS, random_state=0)
     return SVC(C=c, kernel="rbf", gamma="scale", decision_function_shape="ovr")
@@ -75,11 +84,19 @@ def choose_c(
     splits = _usable_splits(x, y, groups, n_folds, seed) if n_folds >= 2 and len(ordered) > 1 else []
     if not splits:
         return Choice(ordered[len(ordered) // 2], validated=False)
-    scores = [
-        np.mean([np.mean(fit(x[t], y[t], c, kind).predict(x[held]) == y[held]) for t, held in splits])
-        for c in ordered
-    ]
-    return Choice(ordered[int(np.argmax(scores))], validated=True)
+    right = [_right_along(x[t], y[t], x[held], y[held], ordered, kind) for t, held in splits]
+    return Choice(ordered[int(np.argmax(np.mean(right, axis=0)))], validated=True)
+
+
+def _right_along(
+    x: Features, y: np.ndarray, asked: Features, truth: np.ndarray, grid: Sequence[float], kind: Kind
+) -> list[float]:
+    """Share of `asked` that is told right with each C of the grid; a fit begins where the last one ended."""
+    model, right = None, []
+    for c in grid:
+        model = fit(x, y, c, kind, model)
+        right.append(float(np.mean(model.predict(asked) == truth)))
+    return right
 
 
 def _usable_splits(

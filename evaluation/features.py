@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from chronav.cluster import quiet_ray_data
 from chronav.progress import Bar
+from evaluation.allocator import keep_freed_memory
 from evaluation.embedder import ClipRequest, ClipShape, Embedded, embed_rows
 from evaluation.items import Video
 from evaluation.networks import Network
@@ -86,6 +87,7 @@ class _Worker:
         import torch
 
         torch.set_num_threads(threads)
+        keep_freed_memory()
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._shape, self._batch_size = shape, batch_size
         self._networks = {network.name: network.load(device) for network in networks}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,11 +64,13 @@ class Supervised:
 
 
 def _state(data: bytes, path: str) -> dict[str, Tensor]:
-    try:
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        line = " ".join(str(error).split())[:200]
-        raise _unknown(path, f"is no file of weights ({line})") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is to be said is said in one line
+        try:
+            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        except Exception as error:  # of whatever kind: the file may hold anything
+            line = " ".join(str(error).split())[:200]
+            raise _unknown(path, f"is no file of weights ({line})") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise _unknown(path, "holds no plain state dict")
     return {name: value for name, value in state.items() if not name.startswith(_CLASSIFIERS)}
@@ -78,10 +81,17 @@ def _fitting(state: dict[str, Tensor], path: str) -> tuple[str, VideoEncoder]:
     for name in _NETWORKS:
         encoder = build_video_encoder(VideoConfig(encoder=name), "batch").eval()
         wanted = encoder.backbone.state_dict()
-        if wanted.keys() == state.keys() and all(wanted[k].shape == v.shape for k, v in state.items()):
-            encoder.backbone.load_state_dict(state)
+        if _without_counts(wanted) == _without_counts(state):
+            if not all(bool(torch.isfinite(value).all()) for value in state.values()):
+                raise _unknown(path, f"holds weights of {name} that are not finite")
+            encoder.backbone.load_state_dict(state, strict=False)
             return name, encoder
     raise _unknown(path, f"fits none of torchvision's {', '.join(_NETWORKS)}")
+
+
+def _without_counts(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    """Names and shapes; older files lack the norms' counts of batches, which only training reads."""
+    return {name: v.shape for name, v in state.items() if not name.endswith("num_batches_tracked")}
 
 
 def _unknown(path: str, what: str) -> CallError:

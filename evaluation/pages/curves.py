@@ -16,7 +16,7 @@ from evaluation.who import CHANCE, FLOORS, PRETRAINED
 
 _DRAWN = (PRETRAINED, *FLOORS, "frozen_linear")
 _STYLES = 6  # of lines, in report_style.html
-_WIDTH, _HEIGHT = 560, 280
+_WIDTH, _HEIGHT = 360, 250  # all of it fits a phone, its letters at about their size
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 16, 10, 34
 _APART = 3  # pixels between the intervals of different curves
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,20 +13,23 @@ from chronav import storage
 from chronav.cluster import connected
 from chronav.progress import say
 from evaluation import networks
-from evaluation.classifier import Kind
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import ClipShape, Modality
 from evaluation.features import embed_videos, plan_clips
 from evaluation.items import labels_of
+from evaluation.protocols.audio import AudioSVM
 from evaluation.protocols.base import FoldData, Found, Measured
+from evaluation.protocols.frozen import Contender as FrozenContender
+from evaluation.protocols.frozen import compared, exported, untrained_here
 from evaluation.protocols.linear import LinearProbe, probe, told
-from evaluation.who import AGAINST, PRETRAINED, SCRATCH
+from evaluation.who import AGAINST, CLASSICAL, PRETRAINED, SCRATCH
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from evaluation.bench import Bench
     from evaluation.finetune.trial import Trial
+    from evaluation.per_fold import Exports
     from evaluation.splits import Fold
     from trainer.export import Export
 
@@ -37,10 +41,12 @@ _PROBE = LinearProbe()
 
 @dataclass(frozen=True)
 class Contender:
-    """Who is fine-tuned: the networks of an export, with its weights or, `scratch`, with random ones."""
+    """Who is fine-tuned: the networks of an export (of each fold's, where there are such), with its weights or,
+    `scratch`, with random ones.
+    """
 
     name: str
-    export: Export
+    side: Exports
     shape: ClipShape
     scratch: bool = False
 
@@ -53,7 +59,7 @@ class Finetune:
 
     name = "finetune"
     main = "top1_video"
-    export_a_fold = False
+    export_a_fold = True
 
     def __init__(self, modality: Modality = "video") -> None:
         self.modalities: tuple[Modality, ...] = (modality,)
@@ -82,7 +88,7 @@ class Finetune:
         )
 
     def find(self, bench: Bench) -> Found:
-        """Every contender on every fold, and the linear probe on frozen features of the export."""
+        """Every contender on every fold, and what is reached on frozen features."""
         contenders = _contenders(bench)
         folds = bench.subject.folds
         trials = [{one.name: _trial(bench, one, fold) for one in contenders} for fold in folds]
@@ -94,33 +100,22 @@ class Finetune:
                 tested = _tested(bench, contenders, fold, of_fold)
                 for name, measured in tested.items():
                     found[name].append(measured)
-            return found | {FROZEN: self._frozen(bench)}
+            return found | self._frozen(bench)
 
-    def _frozen(self, bench: Bench) -> list[Measured]:
-        from evaluation.bench import Wanted
-
-        task, modality = bench.task, self.modalities[0]
-        network = bench.exported(FROZEN, task.export)
-        clips = bench.clips([Wanted(network, task.clip_shape(modality))])[FROZEN]
-        kind: Kind = "logistic" if modality == "video" else "linear_svm"
-        return [
-            probe(
-                bench.subject.fold_data(fold, clips.owner),
-                clips.vectors,
-                task.config.model_copy(update={"seed": fold.seed}),
-                kind,
-            )
-            for fold in bench.subject.folds
-        ]
+    def _frozen(self, bench: Bench) -> Found:
+        """What is reached without training an encoder, with the same labels."""
+        sound = self.modalities == ("audio",)
+        probed = partial(probe, kind="linear_svm" if sound else "logistic")
+        own = FrozenContender(FROZEN, exported(bench, FROZEN, bench.task.own), probed)
+        classical = AudioSVM().classical() if sound else {CLASSICAL: probed}
+        return compared(bench, FROZEN, [own, *untrained_here(bench, classical, probed)])
 
 
 def _contenders(bench: Bench) -> list[Contender]:
     task = bench.task
     shape = task.clip_shape()
-    found = [Contender(PRETRAINED, task.export, shape), Contender(SCRATCH, task.export, shape, scratch=True)]
-    if task.rival is not None:
-        found.append(Contender(AGAINST, task.rival, task.clip_shape(export=task.rival)))
-    return found
+    found = [Contender(PRETRAINED, task.own, shape), Contender(SCRATCH, task.own, shape, scratch=True)]
+    return found + [Contender(AGAINST, side, task.clip_shape(export=side.first)) for side in task.sides[1:]]
 
 
 def _classes(bench: Bench, fold: Fold) -> np.ndarray:
@@ -134,19 +129,17 @@ def _trial(bench: Bench, one: Contender, fold: Fold) -> Trial:
 
     subject, config = bench.subject, bench.task.config
     labels, classes = labels_of(subject.videos), _classes(bench, fold)
-    modality = one.shape.modality
+    modality, export = one.shape.modality, one.side.of(fold)
     data = training_set(
         subject.videos, labels, fold.train.tolist(), classes.tolist(), subject.row_groups, modality
     )
-    begins = (
-        {networks.RANDOM_OF: one.export.architecture()} if one.scratch else {"export": one.export.digest()}
-    )
+    begins = {networks.RANDOM_OF: export.architecture()} if one.scratch else {"export": export.digest()}
     examples = [(subject.videos[i].video_id, str(labels[i])) for i in fold.train]
     return Trial(
         who=one.name,
         fold=fold.name,
         seed=fold.seed,
-        export=storage.absolute(one.export.path),
+        export=storage.absolute(export.path),
         scratch=one.scratch,
         shape=one.shape,
         classes=classes.size,
@@ -179,8 +172,8 @@ def _tested(
         alike = [one for one in contenders if one.shape == shape]
         weights = {one.name: trials[one.name].weights() for one in alike}
         tuned = [
-            networks.exported(one.name, one.export, trials[one.name].export).with_weights(
-                export_weights(one.export, weights[one.name])
+            networks.exported(one.name, one.side.of(fold), trials[one.name].export).with_weights(
+                export_weights(one.side.of(fold), weights[one.name])
             )
             for one in alike
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,44 +57,58 @@ class FrozenProtocol(abc.ABC):
 
     def find(self, bench: Bench) -> Found:
         """Every contender on every fold, with the fold's seed."""
-        contenders = self._contenders(bench)
-        unique = {w.network.name: w for one in contenders for w in one.wanted}
-        clips = bench.clips(list(unique.values()))
-        say(f"{self.name}: {', '.join(one.name for one in contenders)} on {len(bench.subject.folds)} folds")
-        return {one.name: self._measured(bench, one, clips) for one in contenders}
-
-    def _measured(self, bench: Bench, one: Contender, clips: dict[str, Clips]) -> list[Measured]:
-        found = []
-        for fold, wanted in zip(bench.subject.folds, one.wanted, strict=True):
-            seen = clips[wanted.network.name]
-            data = bench.subject.fold_data(fold, seen.owner)
-            config = bench.task.config.model_copy(update={"seed": fold.seed})
-            found.append(one.measure(data, seen.vectors, config))
-        return found
+        return compared(bench, self.name, self._contenders(bench))
 
     def _contenders(self, bench: Bench) -> list[Contender]:
         from evaluation.bench import Wanted
 
-        task, modality, folds = bench.task, self.modalities[0], bench.subject.folds
-        shape = task.clip_shape()
-
-        def same(wanted: Wanted) -> list[Wanted]:
-            return [wanted] * len(folds)
-
-        def exported(name: str, side: Exports) -> list[Wanted]:
-            seen = task.clip_shape(modality, side.first)
-            return [Wanted(bench.exported(side.name(name, fold), side.of(fold)), seen) for fold in folds]
-
+        task, folds = bench.task, bench.subject.folds
         seeds = sorted({fold.seed for fold in folds})
-        twins = {seed: Wanted(bench.twin(f"{RANDOM}@{seed}", seed), shape) for seed in seeds}
-        contenders = [
-            Contender(PRETRAINED, exported(PRETRAINED, task.own), self.measure),
+        twins = {seed: Wanted(bench.twin(f"{RANDOM}@{seed}", seed), task.clip_shape()) for seed in seeds}
+        return [
+            Contender(PRETRAINED, exported(bench, PRETRAINED, task.own), self.measure),
             Contender(RANDOM, [twins[fold.seed] for fold in folds], self.measure),
+            *untrained_here(bench, self.classical(), self.measure),
+            *(Contender(AGAINST, exported(bench, AGAINST, side), self.measure) for side in task.sides[1:]),
         ]
-        plain = Wanted(networks.classical(CLASSICAL, shape.sample_rate), shape)
-        contenders += [Contender(name, same(plain), how) for name, how in self.classical().items()]
-        if task.config.supervised is not None and modality == "video":
-            network = networks.supervised(SUPERVISED, task.config.supervised)
-            contenders.append(Contender(SUPERVISED, same(Wanted(network, shape)), self.measure))
-        contenders += [Contender(AGAINST, exported(AGAINST, side), self.measure) for side in task.sides[1:]]
-        return contenders
+
+
+def exported(bench: Bench, name: str, side: Exports) -> list[Wanted]:
+    """What an export, or that of each fold, is to be shown, fold by fold; together they are called `name`."""
+    from evaluation.bench import Wanted
+
+    shape = bench.task.clip_shape(export=side.first)
+    return [
+        Wanted(bench.exported(side.name(name, fold), side.of(fold)), shape) for fold in bench.subject.folds
+    ]
+
+
+def untrained_here(bench: Bench, classical: Mapping[str, Measure], measure: Measure) -> list[Contender]:
+    """Classical descriptors, each name by its `Measure`, and, of video where there are any, supervised weights."""
+    from evaluation.bench import Wanted
+
+    shape, folds, file = bench.task.clip_shape(), len(bench.subject.folds), bench.task.config.supervised
+    plain = Wanted(networks.classical(CLASSICAL, shape.sample_rate), shape)
+    contenders = [Contender(name, [plain] * folds, how) for name, how in classical.items()]
+    if file is not None and shape.modality == "video":
+        wanted = Wanted(networks.supervised(SUPERVISED, file), shape)
+        contenders.append(Contender(SUPERVISED, [wanted] * folds, measure))
+    return contenders
+
+
+def compared(bench: Bench, task: str, contenders: Sequence[Contender]) -> Found:
+    """Every contender on every fold, with the fold's seed; features that are missing are made."""
+    unique = {w.network.name: w for one in contenders for w in one.wanted}
+    clips = bench.clips(list(unique.values()))
+    say(f"{task}: {', '.join(one.name for one in contenders)} on {len(bench.subject.folds)} folds")
+    return {one.name: _measured(bench, one, clips) for one in contenders}
+
+
+def _measured(bench: Bench, one: Contender, clips: Mapping[str, Clips]) -> list[Measured]:
+    found = []
+    for fold, wanted in zip(bench.subject.folds, one.wanted, strict=True):
+        seen = clips[wanted.network.name]
+        data = bench.subject.fold_data(fold, seen.owner)
+        config = bench.task.config.model_copy(update={"seed": fold.seed})
+        found.append(one.measure(data, seen.vectors, config))
+    return found

@@ -96,6 +96,31 @@ def colour_table(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_table(tmp_path_factory.mktemp("tables") / "colours", colour_rows(), commits=3)
 
 
+def esc50_rows(seed: int = 0) -> list[dict[str, Any]]:
+    """The layout of ESC-50: five folds of two recordings a class; two classes are of ESC-10, the third is not."""
+    rng = np.random.default_rng(seed)
+    return [
+        clip_row(
+            f"{fold}-{number}-{label}",
+            dataset="esc50",
+            label=label,
+            group=f"source{fold}{number}",
+            splits={"esc50/fold": str(fold)} | ({} if label == "green" else {"esc50/esc10": "true"}),
+            audio=flac(rng, hz),
+            audio_valid_start_s=0.0,
+            audio_valid_end_s=N_FRAMES / FPS,
+        )
+        for fold in range(1, 6)
+        for number in range(2)
+        for label, hz in TONES.items()
+    ]
+
+
+@pytest.fixture(scope="session")
+def esc50_table(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_table(tmp_path_factory.mktemp("tables") / "esc50", esc50_rows(), commits=2)
+
+
 def make_export(
     path: Path,
     seen: tuple[str, ...] = (),
@@ -159,6 +184,7 @@ def kit() -> SimpleNamespace:
         media=media,
         write_table=write_table,
         colour_rows=colour_rows,
+        esc50_rows=esc50_rows,
         make_export=make_export,
         rate=RATE,
         fps=FPS,

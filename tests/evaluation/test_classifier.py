@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -39,7 +41,7 @@ def test_groups_are_never_torn_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     real_fit = classifier.fit
 
     class Spy:
-        def __init__(self, rows: np.ndarray, classes: np.ndarray, c: float, kind: Kind) -> None:
+        def __init__(self, rows: np.ndarray, classes: np.ndarray, c: float, kind: Kind, _: Any) -> None:
             self.trained = {int(groups[int(row[-1])]) for row in rows}
             self.model = real_fit(rows, classes, c, kind)
 

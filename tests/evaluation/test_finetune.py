@@ -317,7 +317,7 @@ def test_finetune_from_end_to_end(
     )
     outcome = evaluate("finetune", tiny_export, colour_table, settings, None, None, 1)
     metrics, baselines = outcome["metrics"], outcome["baselines"]
-    assert set(baselines) == {"from_scratch", "frozen_linear", "chance", "majority_class"}
+    assert set(baselines) == {"from_scratch", "frozen_linear", "classical", "chance", "majority_class"}
     assert metrics["top1_video"] > 0.7
     assert {"top1_clip", "top1_video_low", "top1_video_high", "top1_video_gain"} <= set(metrics)
     assert outcome["splits"][0] | {"n_train": 9, "n_test": 9} == outcome["splits"][0]

@@ -11,6 +11,7 @@ import pytest
 
 from chronav.errors import CallError
 from evaluation.config import EvaluateConfig
+from evaluation.finetune.config import FinetuneConfig
 from evaluation.job import evaluate
 from evaluation.per_fold import open_exports
 from evaluation.splits import Fold
@@ -107,11 +108,22 @@ def test_exports_of_a_set_are_alike(tmp_path: Path, kit: SimpleNamespace) -> Non
         open_exports(place)
 
 
-def test_protocols_that_train_take_one_export_for_all(
+def test_retrieval_across_modalities_takes_one_export_for_all(
     sounds: str, tmp_path: Path, kit: SimpleNamespace
 ) -> None:
     place = exports(tmp_path, kit, {1: 2, 2: 1})
-    assert "one export for all folds" in refused("unfit_export", "finetune", place, sounds, config(tmp_path))
+    text = refused("unfit_export", "crossmodal", place, sounds, config(tmp_path))
+    assert "one export for all folds" in text
+
+
+def test_fine_tuning_refuses_an_export_that_has_seen_its_fold(
+    sounds: str, tmp_path: Path, kit: SimpleNamespace
+) -> None:
+    place = exports(tmp_path, kit, {1: 2, 2: 2})
+    settings = config(tmp_path).model_copy(update={"finetune": FinetuneConfig(modality="audio")})
+    text = refused("seen_in_pretraining", "finetune", place, sounds, settings)
+    assert "--exclude esc50/fold=2" in text
+    assert not (tmp_path / "cache").exists()
 
 
 def test_folds_are_shared_out(tmp_path: Path, kit: SimpleNamespace) -> None:

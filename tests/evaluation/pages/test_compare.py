@@ -157,4 +157,6 @@ def test_runs_with_more_and_more_labels_make_a_curve(tmp_path: Path, made: Made,
     assert [x for x, _ in points] == sorted(x for x, _ in points), "fewest labels first"
     assert [y for _, y in points] == sorted((y for _, y in points), reverse=True), "more is higher"
     assert len(scratch.split()) == 3
+    (width,) = re.findall(r'class="panel curves"><svg viewBox="0 0 (\d+) ', page.source)
+    assert max(x for x, _ in points) < int(width) <= 360, "all of it is seen on a phone"
     assert "Training items 40 2 10" in page.words
