@@ -25,7 +25,7 @@ from benchmarks.media import Stored, write_clip_table
 from benchmarks.rounds import PAGE, heading, interleave, markdown, ratios, spread, write_section
 from chronav import load_export
 from chronav.config import build
-from evaluation.allocator import keep_freed_memory
+from chronav.allocator import keep_freed_memory
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import ClipShape, clip_batches, embed_rows
 from evaluation.features import plan_clips

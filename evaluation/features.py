@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from chronav.cluster import quiet_ray_data
 from chronav.progress import Bar
-from evaluation.allocator import keep_freed_memory
+from chronav.allocator import keep_freed_memory
 from evaluation.embedder import ClipRequest, ClipShape, Embedded, embed_rows
 from evaluation.items import Video
 from evaluation.networks import Network

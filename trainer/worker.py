@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from chronav import storage
+from chronav.allocator import keep_freed_memory
 from chronav.errors import JobError
 from chronav.tracking import Run
 from trainer import checkpoint
@@ -55,6 +56,7 @@ def train_worker(loop_config: dict[str, Any]) -> None:
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 1) // config.workers))
     # Zero-initialised heads make the first gradients, and Adam's squares of them, denormal: CPUs crawl on those.
     torch.set_flush_denormal(True)
+    keep_freed_memory()
     device = ray.train.torch.get_device()
     sound = job.data.sample_rate
     plan = job.data.plan(config)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from chronav import load_export, storage
+from chronav.allocator import keep_freed_memory
 from chronav.errors import JobError
 from chronav.tracking import Run
 from evaluation.finetune.config import FinetuneConfig
@@ -45,6 +46,7 @@ def tune_worker(loop_config: dict[str, Any]) -> None:
     job: TuneJob = loop_config["job"]
     config = job.config
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 1) // config.workers))
+    keep_freed_memory()
     torch.set_flush_denormal(True)  # gradients behind a head of zeros are denormal: CPUs crawl on those
     device = ray.train.torch.get_device()
     listener = StopListener(job.board) if rank() == 0 else None

@@ -1,4 +1,4 @@
-"""How a process that embeds keeps its memory: what one batch needed, the next one needs again."""
+"""How a process that works batch by batch keeps its memory: what one needed, the next one needs again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def keep_freed_memory() -> bool:
     """Have the C library keep blocks of up to 1 GiB when they are freed; False where it cannot be told to.
 
     Otherwise what a network's operations need together comes from the system for each batch and goes back to it, page
-    by page: of a small network's forward pass on a CPU that takes a third.
+    by page: of a small network's forward pass on a CPU that takes a third, of its training step a seventh.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

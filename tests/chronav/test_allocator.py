@@ -11,7 +11,7 @@ import pytest
 _FAULTS = """
 import resource, sys
 import torch
-from evaluation.allocator import keep_freed_memory
+from chronav.allocator import keep_freed_memory
 
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
