@@ -24,8 +24,8 @@ from benchmarks.contest import Contestant, Cost, Passes, costed
 from benchmarks.media import Stored, write_clip_table
 from benchmarks.rounds import PAGE, heading, interleave, markdown, ratios, spread, write_section
 from chronav import load_export
-from chronav.config import build
 from chronav.allocator import keep_freed_memory
+from chronav.config import build
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import ClipShape, clip_batches, embed_rows
 from evaluation.features import plan_clips

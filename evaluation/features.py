@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
+from chronav.allocator import keep_freed_memory
 from chronav.cluster import quiet_ray_data
 from chronav.progress import Bar
-from chronav.allocator import keep_freed_memory
 from evaluation.embedder import ClipRequest, ClipShape, Embedded, embed_rows
 from evaluation.items import Video
 from evaluation.networks import Network
