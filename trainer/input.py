@@ -11,6 +11,7 @@ from operator import itemgetter
 import numpy as np
 import pyarrow as pa
 
+from chronav.allocator import keep_freed_memory
 from pipelines.table import RowGroup
 from trainer.arena import Arena, Empty
 from trainer.batch import Batch, collate
@@ -144,6 +145,7 @@ class _DecodePieces:
         self.config, self.sample_rate = config, sample_rate
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        keep_freed_memory()
         for blob in batch.column("job"):
             pieces, arena = pickle.loads(blob.as_py()), Arena()
             samples = decode_pieces(pieces, self.config, self.sample_rate, arena.empty)
@@ -157,6 +159,7 @@ class _DecodeHeldout:
         self.config, self.sample_rate = config, sample_rate
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        keep_freed_memory()
         for blob in batch.column("job"):
             group: TrainGroup
             group, first = pickle.loads(blob.as_py())
