@@ -15,6 +15,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,13 @@ def measure(folder: Path, seed: int, switch: str) -> dict[str, Any]:
     config = config_of(seed, switch)
     place = folder / f"run-{seed}-{switch}"
     kept = trained_result(folder, seed, switch) if (place / "export").exists() else None
-    trained = pretrain([table], str(place), config, name, ["world/1=test"], "auto")
-    # Of a run that was finished already, only the measuring is done again: the training took what it took.
-    pretrained_s = kept["pretrain_seconds"] if kept else time.monotonic() - began
+    if kept:  # what it learnt is known: only the measuring is done again
+        heads, pretrained_s = kept["heads"], kept["pretrain_seconds"]
+    else:
+        heads = pretrain([table], str(place), config, name, ["world/1=test"], "auto")["accuracies"]
+        pretrained_s = time.monotonic() - began
     began_measuring = time.monotonic()
-    figures, floor = probe(trained["export"], table, annotations, seed, with_floor=switch == FULL)
+    figures, floor = probe(str(place / "export"), table, annotations, seed, with_floor=switch == FULL)
     return {
         "seed": seed,
         "switch": switch,
@@ -99,7 +102,7 @@ def measure(folder: Path, seed: int, switch: str) -> dict[str, Any]:
         "version": __version__,
         "config_digest": config.digest(),
         "measures_digest": measures_digest(),
-        "heads": trained["accuracies"],
+        "heads": heads,
         "figures": figures,
         "random_weights": floor,
         "pretrain_seconds": pretrained_s,
@@ -192,6 +195,12 @@ def trained_result(folder: Path, seed: int, switch: str) -> dict[str, Any] | Non
 def result_file(folder: Path, seed: int, switch: str) -> Path:
     """Where a run leaves what it found."""
     return folder / f"result-{seed}-{switch}.json"
+
+
+def trained_on(folder: Path, seed: int, switch: str) -> str:
+    """The date of a run's export."""
+    made = (folder / f"run-{seed}-{switch}" / "export" / "config.json").stat().st_mtime
+    return date.fromtimestamp(made).isoformat()
 
 
 def main() -> None:

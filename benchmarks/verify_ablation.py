@@ -19,7 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.ablation_run import CLIPS, FULL, PROBES, RECIPE, VIDEOS_PER_CLASS, config_of, result_of
+from benchmarks.ablation_run import (
+    CLIPS,
+    FULL,
+    PROBES,
+    RECIPE,
+    VIDEOS_PER_CLASS,
+    config_of,
+    result_of,
+    trained_on,
+)
 from chronav import __version__
 from chronav.progress import say
 from evaluation.ablate.differences import over_seeds
@@ -141,7 +150,9 @@ def page(results: dict[str, list[Result]]) -> tuple[str, bool]:
         f"{platform.python_version()}. Recipe `{RECIPE}`, {every[0]['steps']} steps; seeds {seeds}, each with a "
         f"world of its own ({VIDEOS_PER_CLASS} videos a class, 11 classes); {CLIPS} clips a video. A run took "
         f"{np.mean([r['seconds'] for r in every]) / 60:.1f} minutes on average, "
-        f"{max(r['seconds'] for r in every) / 60:.1f} at most. `±` is the standard deviation over the seeds.",
+        f"{max(r['seconds'] for r in every) / 60:.1f} at most. `±` is the standard deviation over the seeds. "
+        f"Trained from {min(r['trained'] for r in every)} to {max(r['trained'] for r in every)}: a training is kept "
+        "as long as version and config are the same, and is not of the code of today.",
         "",
         "## The full method",
         "",
@@ -180,8 +191,8 @@ def collect(folder: Path, seeds: Sequence[int]) -> dict[str, list[Result]]:
     """The results that are there, by switch, in the order of the table."""
     found: dict[str, list[Result]] = {}
     for switch in (FULL, *SWITCHES):
-        kept = [result_of(folder, seed, switch) for seed in seeds]
-        runs = [result for result in kept if result is not None]
+        kept = [(seed, result_of(folder, seed, switch)) for seed in seeds]
+        runs = [r | {"trained": trained_on(folder, seed, switch)} for seed, r in kept if r is not None]
         if runs:
             found[switch] = runs
     return found

@@ -78,7 +78,7 @@ def decode_heldout(
         for draw in range(config.heldout_draws):
             index = (first + number) * config.heldout_draws + draw
             made = make_sample(
-                stored, sound, index, config, sample_rate, target=draw % 4, augment=False, empty=empty
+                stored, sound, index, config, sample_rate, target=index % 4, augment=False, empty=empty
             )
             samples.append((0, made))
     return samples

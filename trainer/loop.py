@@ -81,7 +81,7 @@ class Meter:
 
     def read(self, batch_size: int, device: torch.device) -> dict[str, float]:
         """All means, throughput a second, the share of time spent waiting for data, and what names the samples that
-        all workers have seen since the last time; then start afresh. A collective.
+        all workers have seen. A collective.
         """
         elapsed = time.monotonic() - self.since
         values = {n: self.sums[n] / count for n, count in self.counts.items() if count > 0}
@@ -93,7 +93,6 @@ class Meter:
         values["throughput/data_wait_share"] = self.waited / max(elapsed, 1e-9)
         seen = all_sum(torch.tensor(self.samples, dtype=torch.int64, device=device))
         values["data/samples_digest"] = float(int(seen) % DIGEST_RANGE)
-        self.__init__()  # type: ignore[misc]
         return values
 
 
@@ -126,6 +125,7 @@ def train(
         final = done == config.steps
         if done % config.log_every == 0 or final:
             hooks.log(done, meter.read(config.batch_size, device) | {"lr": rate})
+            meter = Meter()
         if done % config.heldout_every == 0 or final:
             hooks.measure(done)
         stop = not final and hooks.stop_wanted()

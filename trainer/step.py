@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from chronav.errors import JobError
 from trainer.batch import Batch
 from trainer.config import PretrainConfig
+from trainer.culprits import culprits
 from trainer.dist import all_sum, gather_objects, rank, world_size
 from trainer.learner import Learner
 from trainer.losses.term import Term
@@ -61,7 +62,7 @@ def optimise(learner: Learner, batches: Sequence[Batch], config: PretrainConfig,
         sums.append({name: term.detach() for name, term in terms.items()})
     norm = nn.utils.clip_grad_norm_(learner.model.parameters(), config.grad_clip)
     stepped = _over_all(sums, counts, config, norm)
-    _check_finite(stepped, sums, batches, step)
+    _check_finite(learner, stepped, sums, views, batches, config, step)
     learner.optimiser.step()
     assert pool is not None
     learner.contrast.follow(learner.model, step, pool)
@@ -120,21 +121,29 @@ def _total_and_hits(term: Term) -> Tensor:
 
 
 def _check_finite(
-    stepped: Stepped, sums: Sequence[dict[str, Term]], batches: Sequence[Batch], step: int
+    learner: Learner,
+    stepped: Stepped,
+    sums: Sequence[dict[str, Term]],
+    views: Sequence[Views],
+    batches: Sequence[Batch],
+    config: PretrainConfig,
+    step: int,
 ) -> None:
     broken = [name for name, term in stepped.terms.items() if not bool(torch.isfinite(term.total))]
     if not broken and bool(torch.isfinite(torch.tensor([stepped.loss, stepped.gradient_norm])).all()):
         return
-    bad = [
-        clip
-        for terms, batch in zip(sums, batches, strict=True)
+    parts = [
+        (seen, batch)
+        for terms, seen, batch in zip(sums, views, batches, strict=True)
         if not broken or any(not bool(torch.isfinite(terms[name].total)) for name in broken)
-        for clip in batch.clip_ids
     ]
-    clips = [clip for part in gather_objects(bad) for clip in part]
+    own = [clip for seen, batch in parts for clip in culprits(learner, seen, batch, config)]
+    found = [clip for part in gather_objects(own) for clip in part]
+    every = [clip for part in gather_objects([c for _, b in parts for c in b.clip_ids]) for clip in part]
+    clips = found or every
     more = f" and {len(clips) - _NAMED_CLIPS} more" if len(clips) > _NAMED_CLIPS else ""
     raise JobError(
         f"loss is not finite at step {step}: {', '.join(broken) or 'gradient'}; "
-        f"clips {', '.join(clips[:_NAMED_CLIPS])}{more}",
+        f"{'clips' if found else 'any of the clips'} {', '.join(clips[:_NAMED_CLIPS])}{more}",
         code="not_finite",
     )

@@ -87,7 +87,7 @@ def heldout_samples(rows: Sequence[PackedRow], config: PretrainConfig, sample_ra
         for draw in range(config.heldout_draws):
             index = number * config.heldout_draws + draw
             made.append(
-                make_sample(row.stored, sound, index, config, sample_rate, target=draw % 4, augment=False)
+                make_sample(row.stored, sound, index, config, sample_rate, target=index % 4, augment=False)
             )
     return [sample for sample in made if sample is not None]
 

@@ -174,8 +174,19 @@ def test_a_loss_that_is_not_finite_names_step_term_and_clips(kit):
     learner = fresh(kit, config)
     with torch.no_grad():
         learner.model.speed_v.bias.fill_(torch.nan)
-    with pytest.raises(JobError, match=r"step 5: .*speed_v.*video\d+:0"):
+    with pytest.raises(JobError, match=r"step 5: .*speed_v.*any of the clips video\d+:0"):
         optimise(learner, batches(kit, config, 1)[0], config, 5)
+
+
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_the_clips_that_broke_a_step_are_named_wherever_they_are_in_the_batch(kit, norm):
+    config = kit.toy_config(f"norm={norm}", "batch_size=24")
+    learner = fresh(kit, config)
+    (batch,) = batches(kit, config, 1)[0]
+    at = int(batch.audio_row[22, 1])
+    batch.audio_params[at] = torch.nan
+    with pytest.raises(JobError, match=rf"not finite at step 2: .*; clips {batch.clip_ids[22]}$"):
+        optimise(learner, [batch], config, 2)
 
 
 @pytest.mark.parametrize(

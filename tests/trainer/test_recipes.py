@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
+import trainer.input
 from chronav.config import build
 from chronav.errors import CallError
 from chronav.tracking import flatten
+from pipelines.schema import CLIP_SCHEMA
+from pipelines.table import RowGroup
 from trainer import recipes
 from trainer.config import HEADS, PretrainConfig
+from trainer.reads import TrainGroup
 from trainer.recipes import RECIPES
+from trainer.speeds import TARGET_PAIRS
+from trainer.stored import stored_row
 from trainer.switches import SWITCHES
 
 
@@ -74,3 +82,15 @@ def test_unknown_names_are_refused(name, message):
 def test_switches_that_exclude_one_another_are_refused():
     with pytest.raises(CallError, match="video_only and audio_only exclude one another"):
         recipes.get("tiny+video_only+audio_only")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_held_out_measurements_of_every_recipe_ask_for_every_pair(recipe, kit, monkeypatch):
+    config = config_of(recipe)
+    row = stored_row(pa.Table.from_pylist([kit.row(1)], schema=CLIP_SCHEMA), 0)
+    asked = []
+    monkeypatch.setattr(trainer.input, "open_rows", lambda group: [row] * 4)
+    monkeypatch.setattr(trainer.input, "make_sample", lambda *_, target, **__: asked.append(target))
+    group = TrainGroup(RowGroup("none", 0, 4), np.arange(4))
+    trainer.input.decode_heldout(group, 0, config, kit.rate)
+    assert [asked.count(pair) for pair in range(len(TARGET_PAIRS))] == [config.heldout_draws] * 4
