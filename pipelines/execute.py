@@ -24,7 +24,6 @@ from pipelines.sources.base import SourceItem
 from pipelines.task import make_tasks, read_done, run_task
 from pipelines.writer import Part
 
-_TASKS_A_CPU = 4  # at least so many, where there are files enough, so that no core idles at the end
 _HASHES_A_TASK = 16  # files that a task only hashes, at least
 _HASH_TASKS = 256  # such tasks, at most
 
@@ -53,8 +52,7 @@ def _decode(
 ) -> None:
     files, media = 0, Rate()
     with Bar("ingest", len(todo), "files") as bar:
-        per_task = _files_per_task(len(todo), config)
-        tasks = make_tasks(todo, known_sha256, per_task, config.files_per_commit)
+        tasks = make_tasks(todo, known_sha256, config.files_per_task, config.files_per_commit, _cpus())
         batches.expect(tasks)
         work = partial(run_task, table=batches.table.path, config=config)
         for row in _run(tasks, work, batches.table.path):
@@ -123,11 +121,11 @@ def _note(media_hours: float | None, reasons: Mapping[str, int]) -> str:
     return ", ".join([*rate, *(f"{code} {count}" for code, count in sorted(reasons.items()))])
 
 
-def _files_per_task(files: int, config: IngestConfig) -> int:
+def _cpus() -> int:
+    """How many tasks the cluster runs at a time."""
     import ray
 
-    cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
-    return max(1, min(config.files_per_task, math.ceil(files / (cpus * _TASKS_A_CPU))))
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 def _run(
