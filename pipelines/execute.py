@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
-from chronav.cluster import connected, quiet_ray_data
+from chronav.cluster import connected
 from chronav.errors import JobError
 from chronav.progress import Bar, Rate
 from pipelines import compact, duplicates
@@ -24,6 +25,7 @@ from pipelines.sources.base import SourceItem
 from pipelines.task import make_tasks, read_done, run_task
 from pipelines.writer import Part
 
+_TASKS_A_CPU = 2  # at the cluster: one that runs and one that waits for its end
 _HASHES_A_TASK = 16  # files that a task only hashes, at least
 _HASH_TASKS = 256  # such tasks, at most
 
@@ -129,15 +131,31 @@ def _cpus() -> int:
 
 
 def _run(
-    tasks: list[dict[str, str]], work: Callable[[dict[str, str]], dict[str, str]], table: str
-) -> Iterator[dict[str, Any]]:
-    """Run the tasks with Ray Data; their answers as they come."""
-    import ray.data
+    tasks: Sequence[dict[str, str]], work: Callable[[dict[str, str]], dict[str, str]], table: str
+) -> Iterator[dict[str, str]]:
+    """Run the tasks on the cluster; their answers as they come.
+
+    Without Ray Data: it looks for tasks that have ended ten times a second, and starts the next ones only then
+    (docs/benchmarks.md). Here some always wait at the cluster, and no core for the driver.
+    """
+    import ray
     from ray.exceptions import RayError
 
-    quiet_ray_data()
-    answers = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(work)
+    # Like Ray Data's: over all nodes, and again for as long as it is the cluster that fails.
+    task = ray.remote(max_retries=-1, scheduling_strategy="SPREAD")(lambda row: work(row))
+    left = iter(tasks)
+    started: list[Any] = []
     try:
-        yield from answers.iter_rows()
+        while True:
+            room = _TASKS_A_CPU * _cpus() - len(started)
+            started += [task.remote(row) for row in islice(left, max(0, room))]
+            if not started:
+                return
+            ended, started = ray.wait(started)
+            yield from ray.get(ended)
     except RayError as error:
         raise JobError(f"ingest stopped: {one_line(error)}", code="ray", path=table) from error
+    finally:
+        if ray.is_initialized():
+            for run in started:  # the job fails, or was told to stop: on a shared cluster they would go on
+                ray.cancel(run, force=True)
