@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from benchmarks.contest import Contestant, Cost, Passes, costed
+from benchmarks.contest import Contestant, Cost, Opener, Passes, costed
 from benchmarks.ingest_paths import OURS, PATHS, TWO, Files, items_of
 from benchmarks.many_files import encode, write_many
 from benchmarks.rounds import PAGE, heading, interleave, markdown, ratios, spread, write_section
@@ -35,7 +35,7 @@ def measure(folder: Path, files: int, rounds: int) -> dict[str, list[Cost]]:
     """One worker and two, in turns."""
     bases = [encode(folder / "base.mp4", _SIZE, _FPS, _SECONDS, 1.5 + 0.3 * n) for n in range(_BASES)]
     given = Files(tuple(map(str, write_many(folder / "media", bases, files))), *_STORED)
-    paths = {
+    paths: dict[str, Opener] = {
         OURS: PATHS[OURS],
         TWO: PATHS[TWO],
         LOOP: partial(_decoding_alone, 1),
