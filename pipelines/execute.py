@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any
 
-from chronav.cluster import connected
+from chronav.cluster import connected, quiet_ray_data
 from chronav.errors import JobError
 from chronav.progress import Bar, Rate
 from pipelines import compact, duplicates
@@ -25,7 +25,8 @@ from pipelines.sources.base import SourceItem
 from pipelines.task import make_tasks, read_done, run_task
 from pipelines.writer import Part
 
-_TASKS_A_CPU = 2  # at the cluster: one that runs and one that waits for its end
+_TASKS_AN_ACTOR = 2  # one that runs and one that waits for its end
+_RAISED = re.compile(r"^[\w.]*(Error|Exception): .+$", re.MULTILINE)
 _HASHES_A_TASK = 16  # files that a task only hashes, at least
 _HASH_TASKS = 256  # such tasks, at most
 
@@ -132,33 +133,42 @@ def _cpus() -> int:
 
 def _run(
     tasks: Sequence[dict[str, str]], work: Callable[[dict[str, str]], dict[str, str]], table: str
-) -> Iterator[dict[str, str]]:
-    """Run the tasks on the cluster; their answers as they come.
+) -> Iterator[dict[str, Any]]:
+    """Run the tasks with Ray Data, by a pool of actors over all nodes; their answers as they come.
 
-    Without Ray Data: where several run, it looks ten times a second for those that have ended, and starts the next
-    only then, so that a core idled for up to 0.2 s after each. Here the next ones wait at the cluster already.
+    Ray Data looks for what has ended ten times a second while several run. A task of its own would start only then,
+    and leave a core idle for up to 0.2 s after each; with actors the next one waits at each already.
     """
-    import ray
+    import ray.data
     from ray.exceptions import RayError
 
-    # As Ray Data's tasks are: over all nodes, and begun again for as long as it is the cluster that fails.
-    @ray.remote(max_retries=-1, scheduling_strategy="SPREAD")
-    def task(row: dict[str, str]) -> dict[str, str]:
-        return work(row)
-
-    left = iter(tasks)
-    started: list[Any] = []
+    if not tasks:
+        return
+    quiet_ray_data()
+    pool = ray.data.ActorPoolStrategy(
+        min_size=1,
+        initial_size=min(_cpus(), len(tasks)),
+        max_size=len(tasks),
+        max_tasks_in_flight_per_actor=_TASKS_AN_ACTOR,
+    )
+    rows = ray.data.from_items(list(tasks), override_num_blocks=len(tasks))
     try:
-        while True:
-            room = _TASKS_A_CPU * _cpus() - len(started)
-            started += [task.remote(row) for row in islice(left, max(0, room))]
-            if not started:
-                return
-            ended, started = ray.wait(started)
-            yield from ray.get(ended)
+        yield from rows.map(_Worker, fn_constructor_args=(work,), compute=pool, num_cpus=1).iter_rows()
     except RayError as error:
-        raise JobError(f"ingest stopped: {one_line(error)}", code="ray", path=table) from error
-    finally:
-        if ray.is_initialized():
-            for run in started:  # the job fails, or was told to stop: on a shared cluster they would go on
-                ray.cancel(run, force=True)
+        raise JobError(f"ingest stopped: {_raised(error)}", code="ray", path=table) from error
+
+
+def _raised(error: BaseException) -> str:
+    """What a task raised, as one line: Ray's own text is the whole trace of the worker's stack."""
+    found = _RAISED.search(str(error))
+    return " ".join(found[0].split())[:500] if found else one_line(error)
+
+
+class _Worker:
+    """An actor of the pool."""
+
+    def __init__(self, work: Callable[[dict[str, str]], dict[str, str]]) -> None:
+        self._work = work
+
+    def __call__(self, row: dict[str, str]) -> dict[str, str]:
+        return self._work(row)

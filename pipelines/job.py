@@ -1,4 +1,4 @@
-"""`chronav ingest`: media files into a clip table and its ledger, as tasks on Ray."""
+"""`chronav ingest`: media files into a clip table and its ledger, as a Ray Data job."""
 
 from __future__ import annotations
 
