@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import av
@@ -151,6 +152,9 @@ class SoundReader:
             self._resampler = None
 
 
+_filter = lru_cache(av.filter.Filter)  # looked up once: by name a graph does it anew each time
+
+
 class _Resampler:
     """Frames like the first one -> mono float32 at `rate`, in blocks.
 
@@ -163,10 +167,12 @@ class _Resampler:
         base = {"time_base": str(frame.time_base)} if frame.time_base is not None else {}
         sample_rate, sample_fmt, layout = map(str, self._kind)
         self._source = graph.add(
-            "abuffer", sample_rate=sample_rate, sample_fmt=sample_fmt, channel_layout=layout, **base
+            _filter("abuffer"), sample_rate=sample_rate, sample_fmt=sample_fmt, channel_layout=layout, **base
         )
-        mono = graph.add("aformat", sample_rates=str(rate), sample_fmts="flt", channel_layouts="mono")
-        self._sink = graph.add("abuffersink")
+        mono = graph.add(
+            _filter("aformat"), sample_rates=str(rate), sample_fmts="flt", channel_layouts="mono"
+        )
+        self._sink = graph.add(_filter("abuffersink"))
         self._source.link_to(mono)
         mono.link_to(self._sink)
         graph.configure()

@@ -22,6 +22,9 @@ from pipelines.rewrite import without
 from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, ledger_path
 from pipelines.table import config_key, open_table, read_meta, stored_config, table_exists
 
+# What came after the last one is read anew with every commit: at deltalake's own 100 that takes most of its time.
+_CHECKPOINTS = {"delta.checkpointInterval": "25"}
+
 __all__ = ["Batch", "ClipTable", "check_table", "count_segments"]
 
 
@@ -79,7 +82,7 @@ class ClipTable:
             return DeltaTable.create(
                 where,
                 schema,
-                configuration=configuration or None,
+                configuration={**configuration, **_CHECKPOINTS},
                 storage_options=options,
                 raise_if_key_not_exists=False,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -24,7 +25,8 @@ from pipelines.sources.base import SourceItem
 from pipelines.task import make_tasks, read_done, run_task
 from pipelines.writer import Part
 
-_TASKS_A_CPU = 4  # at least so many, where there are files enough, so that no core idles at the end
+_TASKS_AN_ACTOR = 2  # one that runs and one that waits for its end
+_RAISED = re.compile(r"^[\w.]*(Error|Exception): .+$", re.MULTILINE)
 _HASHES_A_TASK = 16  # files that a task only hashes, at least
 _HASH_TASKS = 256  # such tasks, at most
 
@@ -53,8 +55,7 @@ def _decode(
 ) -> None:
     files, media = 0, Rate()
     with Bar("ingest", len(todo), "files") as bar:
-        per_task = _files_per_task(len(todo), config)
-        tasks = make_tasks(todo, known_sha256, per_task, config.files_per_commit)
+        tasks = make_tasks(todo, known_sha256, config.files_per_task, config.files_per_commit, _cpus())
         batches.expect(tasks)
         work = partial(run_task, table=batches.table.path, config=config)
         for row in _run(tasks, work, batches.table.path):
@@ -123,23 +124,51 @@ def _note(media_hours: float | None, reasons: Mapping[str, int]) -> str:
     return ", ".join([*rate, *(f"{code} {count}" for code, count in sorted(reasons.items()))])
 
 
-def _files_per_task(files: int, config: IngestConfig) -> int:
+def _cpus() -> int:
+    """How many tasks the cluster runs at a time."""
     import ray
 
-    cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
-    return max(1, min(config.files_per_task, math.ceil(files / (cpus * _TASKS_A_CPU))))
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 def _run(
-    tasks: list[dict[str, str]], work: Callable[[dict[str, str]], dict[str, str]], table: str
+    tasks: Sequence[dict[str, str]], work: Callable[[dict[str, str]], dict[str, str]], table: str
 ) -> Iterator[dict[str, Any]]:
-    """Run the tasks with Ray Data; their answers as they come."""
+    """Run the tasks with Ray Data, by a pool of actors over all nodes; their answers as they come.
+
+    Ray Data looks for what has ended ten times a second while several run. A task of its own would start only then,
+    and leave a core idle for up to 0.2 s after each; with actors the next one waits at each already.
+    """
     import ray.data
     from ray.exceptions import RayError
 
+    if not tasks:
+        return
     quiet_ray_data()
-    answers = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(work)
+    pool = ray.data.ActorPoolStrategy(
+        min_size=1,
+        initial_size=min(_cpus(), len(tasks)),
+        max_size=len(tasks),
+        max_tasks_in_flight_per_actor=_TASKS_AN_ACTOR,
+    )
+    rows = ray.data.from_items(list(tasks), override_num_blocks=len(tasks))
     try:
-        yield from answers.iter_rows()
+        yield from rows.map(_Worker, fn_constructor_args=(work,), compute=pool, num_cpus=1).iter_rows()
     except RayError as error:
-        raise JobError(f"ingest stopped: {one_line(error)}", code="ray", path=table) from error
+        raise JobError(f"ingest stopped: {_raised(error)}", code="ray", path=table) from error
+
+
+def _raised(error: BaseException) -> str:
+    """What a task raised, as one line: Ray's own text is the whole trace of the worker's stack."""
+    found = _RAISED.search(str(error))
+    return " ".join(found[0].split())[:500] if found else one_line(error)
+
+
+class _Worker:
+    """An actor of the pool."""
+
+    def __init__(self, work: Callable[[dict[str, str]], dict[str, str]]) -> None:
+        self._work = work
+
+    def __call__(self, row: dict[str, str]) -> dict[str, str]:
+        return self._work(row)

@@ -60,6 +60,9 @@ class Isolated:
                 raise (
                     TimedOut(f"more than {timeout_s:g} s") if code == -signal.SIGALRM else Died(how)
                 ) from None
+            except BaseException:
+                self._abandon()  # else the next call would be given this one's answer
+                raise
         good, value = pickle.loads(answer)
         if not good:
             raise value
@@ -73,6 +76,12 @@ class Isolated:
             self._errors.close()
         self._process = self._pipe = None
         self._left = 0
+
+    def _abandon(self) -> None:
+        """End the process within a call."""
+        if self._process is not None:
+            self._process.kill()
+            self._end()
 
     def _running(self) -> Connection:
         if self._pipe is not None and self._left > 0:

@@ -19,6 +19,9 @@ from pipelines.video import VideoStream, announced_end, video_stream
 # ffmpeg plays text as a terminal's screen and calls it video.
 _NO_MEDIA_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf", "lrc"})
 
+# FFmpeg's readers of the others never say so, and asking takes longer than reading many a packet.
+_ENCRYPTED_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2"})
+
 _SPARE_S, _SPARE = 0.5, 0.02  # what headers announce of sound may be off by so many seconds, or this share
 
 
@@ -94,13 +97,14 @@ def _read_packets(
 ) -> tuple[Packets, SoundReader | None]:
     frames = PacketReader(video) if video is not None else None
     reader = SoundReader(sample_rate, errors, audio.codec_context.name) if audio is not None else None
+    may_be_encrypted = container.format.name in _ENCRYPTED_FORMATS
     try:
         for packet, complaint in _demuxed(container, [video, audio], errors):
             if complaint is not None and frames is not None:
                 frames.blame(complaint)
             elif complaint is not None and reader is not None:
                 reader.blame(complaint)
-            if packet.size and packet.has_sidedata("encryption_info"):
+            if may_be_encrypted and packet.size and packet.has_sidedata("encryption_info"):
                 raise BadMedia(Status.REJECTED, Reason.ENCRYPTED, "the file is encrypted")
             if packet.stream is audio and reader is not None:
                 reader.read(packet)

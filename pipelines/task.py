@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from pipelines.guarded import decode_guarded
 from pipelines.ledger import LedgerRow, ledger_row
 from pipelines.sources.base import SourceItem
 from pipelines.writer import Part, PartWriter
+
+_SHARES = 2  # of what is left, for each worker
 
 
 @dataclass
@@ -37,19 +40,28 @@ def make_tasks(
     known_sha256: Mapping[str, str | None],
     files_per_task: int,
     files_per_commit: int,
+    workers: int = 1,
 ) -> list[dict[str, str]]:
     """Group files into batches that are committed together, and those into rows for `run_task`.
 
-    `known_sha256`: by uri, the content of files that the ledger has.
+    `known_sha256`: by uri, the content of files that the ledger has. Where several `workers` take the tasks, in
+    this order, the last of them are ever smaller, so that all end at about the same time.
     """
     tasks = []
     for start in range(0, len(items), files_per_commit):
         batch_id = uuid.uuid4().hex
-        batch = items[start : start + files_per_commit]
-        for i in range(0, len(batch), files_per_task):
-            files = [[item.as_dict(), known_sha256.get(item.uri)] for item in batch[i : i + files_per_task]]
+        end = min(start + files_per_commit, len(items))
+        while start < end:
+            size = min(_size(len(items) - start, files_per_task, workers), end - start)
+            files = [[item.as_dict(), known_sha256.get(item.uri)] for item in items[start : start + size]]
             tasks.append({"batch_id": batch_id, "files": json.dumps(files)})
+            start += size
     return tasks
+
+
+def _size(left: int, most: int, workers: int) -> int:
+    """How many of the files that are left a task takes: one worker need not wait for others."""
+    return most if workers == 1 else min(most, math.ceil(left / (_SHARES * workers)))
 
 
 def run_task(row: Mapping[str, Any], table: str, config: IngestConfig) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -70,13 +72,16 @@ def draw(groups: Sequence[RowGroup], count: int, seed: int) -> list[tuple[RowGro
 def read_sheets(places: Iterable[tuple[RowGroup, int]], room: int) -> list[Sheet]:
     """The sheets of some rows, one row group in memory at a time; sounds beyond `room` bytes are left out."""
     sheets = []
-    for group, index in places:
-        [row] = read_row_group(group).slice(index, 1).to_pylist()
-        made = sheet(row)
-        if made.size > room:
-            made = replace(made, sound=None)
-        room -= made.size
-        sheets.append(made)
+    # Rows of a group follow one another in what `draw` gives: each group is read once.
+    for group, drawn in groupby(places, key=itemgetter(0)):
+        rows = read_row_group(group)
+        for _, index in drawn:
+            [row] = rows.slice(index, 1).to_pylist()
+            made = sheet(row)
+            if made.size > room:
+                made = replace(made, sound=None)
+            room -= made.size
+            sheets.append(made)
     return sheets
 
 

@@ -118,7 +118,7 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job.Run, "start", start)
     monkeypatch.setattr(job, "log_overview", lambda *_: None)  # made-up media are no pictures to show
     monkeypatch.setattr(execute, "connected", nullcontext)
-    monkeypatch.setattr(execute, "_files_per_task", lambda files, config: config.files_per_task)
+    monkeypatch.setattr(execute, "_cpus", lambda: 1)
     monkeypatch.setattr(execute, "_run", lambda tasks, work, table: map(work, tasks))
     monkeypatch.setattr(task, "decode_guarded", fake_decode)
 

@@ -170,3 +170,14 @@ def test_columns_of_another_version_are_refused(tmp_path: Path) -> None:
         check_table(str(tmp_path / "t"), config)
     assert error.value.code == "schema_changed"
     check_table(str(tmp_path / "t"), config, rebuild=True)
+
+
+def test_logs_have_checkpoints_so_that_commits_cost_the_same(table: ClipTable, batch: Callable) -> None:
+    for number in range(26):
+        table.commit(batch(table, f"v{number}"), set(), True, "none")
+    for path in (table.path, f"{table.path}.ledger"):
+        last = json.loads(Path(path, "_delta_log", "_last_checkpoint").read_text())
+        assert last["version"] >= 24
+    again = ClipTable(table.path, IngestConfig())
+    assert videos(again) == sorted([f"v{number}" for number in range(26)] * 2)
+    assert again.state().known.keys() == {f"/s/v{number}" for number in range(26)}

@@ -107,6 +107,26 @@ def test_a_hang_within_a_library_that_holds_the_interpreter_ends_in_time(
         process.call(0.2)
 
 
+def test_the_answer_of_a_call_that_was_interrupted_is_nobodys() -> None:
+    class Interrupt(BaseException):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise Interrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with isolated("builtins:eval") as process:
+            assert process.call(60, "1") == 1
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(Interrupt):
+                process.call(60, "__import__('time').sleep(0.5) or 'late'")
+            assert process.call(60, "2") == 2
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 @pytest.mark.parametrize("hanging", [False, True])
 def test_the_process_ends_with_its_caller(hanging: bool, tmp_path: Path) -> None:
     (tmp_path / "told.py").write_text(

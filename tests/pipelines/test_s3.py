@@ -41,7 +41,7 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "connected", nullcontext)
     monkeypatch.setattr(job, "log_overview", lambda *_: None)
     monkeypatch.setattr(execute, "connected", nullcontext)
-    monkeypatch.setattr(execute, "_files_per_task", lambda files, config: config.files_per_task)
+    monkeypatch.setattr(execute, "_cpus", lambda: 1)
     monkeypatch.setattr(execute, "_run", lambda tasks, work, table: map(work, tasks))
     monkeypatch.setattr(task, "decode_guarded", decode_file)
 

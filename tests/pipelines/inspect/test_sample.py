@@ -88,10 +88,11 @@ def test_sounds_that_do_not_fit_are_left_out(small: str) -> None:
     assert sum(len(one.sound or b"") for one in some) < sum(len(one.sound or b"") for one in everything)
 
 
-def test_only_the_row_groups_of_the_sample_are_read(
+def test_only_the_row_groups_of_the_sample_are_read_and_once(
     tmp_path: Path, clip: Callable, make_table: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    groups = row_groups(open_table(make_table(tmp_path / "t", [[clip(f"{i}:0", 1.0)] for i in range(6)])))
+    parts = [[clip(f"{i}:{k}", 1.0) for k in range(2)] for i in range(6)]
+    groups = row_groups(open_table(make_table(tmp_path / "t", parts)))
     read: list[RowGroup] = []
 
     def reading(group: RowGroup) -> object:
@@ -100,6 +101,8 @@ def test_only_the_row_groups_of_the_sample_are_read(
 
     real = sample.read_row_group
     monkeypatch.setattr(sample, "read_row_group", reading)
-    places = draw(groups, 2, 0)
-    assert len(read_sheets(places, 10**9)) == 2
-    assert read == [group for group, _ in places]
+    places = [(groups[1], 0), (groups[3], 0), (groups[3], 1)]
+    clips = [one.row["clip_id"] for one in read_sheets(places, 10**9)]
+    assert [clip_id[-1] for clip_id in clips] == ["0", "0", "1"]
+    assert clips[1][0] == clips[2][0] != clips[0][0]
+    assert read == [groups[1], groups[3]]

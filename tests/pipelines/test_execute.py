@@ -1,0 +1,51 @@
+"""Tasks on a cluster: all of them run, some always wait there, and none goes on when nobody wants it any more."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from chronav.errors import JobError
+from pipelines.execute import _run
+
+
+def note(row: dict[str, str], folder: str, seconds: float = 0.0) -> dict[str, str]:
+    """A task that leaves a file when it begins; all but the first take a while."""
+    Path(folder, row["name"]).touch()
+    if row["name"] != "0":
+        time.sleep(seconds)
+    return {"name": row["name"] + "!"}
+
+
+def fail(row: dict[str, str]) -> dict[str, str]:
+    raise ValueError(f"nothing is to be done with {row['name']}")
+
+
+def rows(count: int) -> list[dict[str, str]]:
+    return [{"name": str(number)} for number in range(count)]
+
+
+def test_every_task_answers_once(ray_local: None, tmp_path: Path) -> None:
+    answers = [answer["name"] for answer in _run(rows(40), partial(note, folder=str(tmp_path)), "t")]
+    assert sorted(answers) == sorted(f"{number}!" for number in range(40))
+    assert list(_run([], fail, "t")) == []
+
+
+def test_a_task_that_fails_ends_the_job_with_one_line(ray_local: None) -> None:
+    with pytest.raises(JobError, match=r"ingest stopped: .*nothing is to be done with 0") as error:
+        list(_run(rows(1), fail, "t"))
+    assert (error.value.code, error.value.path) == ("ray", "t")
+    assert "\n" not in str(error.value)
+
+
+def test_what_waits_is_never_begun_when_the_job_stops(ray_local: None, tmp_path: Path) -> None:
+    answers = _run(rows(100), partial(note, folder=str(tmp_path), seconds=1.5), "t")
+    next(answers)
+    answers.close()
+    time.sleep(0.5)
+    begun = len(list(tmp_path.iterdir()))
+    time.sleep(2.0)  # in which those that wait would begin
+    assert len(list(tmp_path.iterdir())) == begun
