@@ -11,6 +11,7 @@ import torch
 from chronav import load_export, storage
 from chronav.errors import JobError
 from chronav.tracking import Run
+from evaluation.allocator import keep_freed_memory
 from evaluation.finetune.config import FinetuneConfig
 from evaluation.finetune.examples import Cutter, labelled_batches
 from evaluation.finetune.network import build_classifier, tuned_weights
@@ -45,6 +46,7 @@ def tune_worker(loop_config: dict[str, Any]) -> None:
     job: TuneJob = loop_config["job"]
     config = job.config
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 1) // config.workers))
+    keep_freed_memory()
     torch.set_flush_denormal(True)  # gradients behind a head of zeros are denormal: CPUs crawl on those
     device = ray.train.torch.get_device()
     listener = StopListener(job.board) if rank() == 0 else None
