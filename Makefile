@@ -37,6 +37,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.ingest --page
 	$(BIN)/python -m benchmarks.ingest_workers --page
 	$(BIN)/python -m benchmarks.features --page
+	$(BIN)/python -m benchmarks.linear_probe --page
 
 verify: verify-learning verify-ablation verify-world verify-resume verify-leaks verify-alignment verify-fuzz verify-faults verify-incremental verify-soak verify-finetune verify-esc10
 

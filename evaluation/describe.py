@@ -10,10 +10,11 @@ from chronav import storage
 from chronav.errors import CallError
 from evaluation.config import EvaluateConfig
 from evaluation.embedder import ClipShape, Modality
-from evaluation.per_fold import PLACE, Exports
+from evaluation.per_fold import Exports
 from evaluation.protocols.base import Protocol
 from evaluation.splits import Fold
 from evaluation.supervised import Supervised
+from evaluation.who import PLACE
 
 if TYPE_CHECKING:
     from evaluation.subject import Subject

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chronav.cluster import connected
+from chronav.errors import JobError
 from evaluation.embedder import ClipShape
 from evaluation.features import Features, Plan, embed_videos, plan_clips
 from evaluation.items import Video
@@ -69,10 +70,22 @@ def fill(
             for network in lacking:
                 mine = np.isin(made.owner, missing[network.name])
                 vectors = made.of(network.name)[mine]
+                _refuse_not_finite(network.name, vectors, [ids[i] for i in made.owner[mine]])
                 stores[network.name].add(ids, made.owner[mine], made.clip[mine], vectors)
                 kept[network.name].update(_split(ids, made, mine, vectors))
                 counts[network.name] += int(mine.sum())
     return counts
+
+
+def _refuse_not_finite(name: str, vectors: npt.NDArray[np.float32], ids: Sequence[str]) -> None:
+    """Raise `JobError` where a network says what is no number: broken weights, not data to be measured."""
+    broken = ~np.isfinite(vectors).all(axis=1)
+    if broken.any():
+        raise JobError(
+            f"{broken.sum()} of {len(vectors)} clips have features by '{name}' that are not finite (such as a clip "
+            f"of '{ids[int(broken.argmax())]}'): its weights are broken",
+            code="not_finite",
+        )
 
 
 def _split(

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from chronav import load_export, storage
 from chronav.errors import CallError
 from evaluation.splits import Fold
-from evaluation.who import PRETRAINED
+from evaluation.who import PLACE, PRETRAINED
 
 if TYPE_CHECKING:
     from trainer.export import Export
 
-PLACE = "{fold}"
 _ALIKE = ("video", "audio", "norm", "fps", "sample_rate", "short_side")
 
 

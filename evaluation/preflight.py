@@ -7,6 +7,7 @@ from chronav.errors import CallError
 from evaluation.config import EvaluateConfig
 from evaluation.official import LISTED
 from evaluation.protocols import ALL, check_name
+from evaluation.who import PLACE
 from pipelines.sources import DATASETS
 from pipelines.table import table_exists
 from trainer.export_place import require_export
@@ -28,7 +29,7 @@ def check_call(
     if protocol != ALL:
         check_name(protocol)
     for path in (export, *([against] if against else [])):
-        require_export(path)
+        require_export(path.replace(PLACE, "1"))
     is_table(data, dataset)
     if annotations is not None and not storage.exists(annotations):
         raise CallError(

@@ -12,6 +12,8 @@ SCRATCH = "from_scratch"
 CHANCE, MAJORITY = "chance", "majority_class"
 FLOORS = {RANDOM: "random weights", SCRATCH: "from scratch"}
 """What pre-training is to be better than, in words: frozen features have the first, fine-tuning the other."""
+PLACE = "{fold}"
+"""In the path of an export: the number of a fold, where each has its own."""
 
 
 def floor_of(names: Iterable[str]) -> str | None:

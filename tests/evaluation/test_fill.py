@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from chronav.errors import JobError
 from evaluation import fill as filling
 from evaluation.features import Features
 from evaluation.fill import Pool, fill
@@ -75,3 +76,19 @@ def test_what_was_done_before_a_failure_is_kept_and_not_done_again(embed):
     embed.breaks_at = None
     assert complete(store, kept) == {"net": 6}
     assert store.kept == [i for i in range(5) for _ in range(2)]
+
+
+def test_features_that_are_no_numbers_end_the_job_and_are_not_kept(embed, monkeypatch):
+    whole = filling.embed_videos
+
+    def broken(plan, *rest):
+        made = whole(plan, *rest)
+        made.vectors["net"][made.owner == 3] = np.nan
+        return made
+
+    monkeypatch.setattr(filling, "embed_videos", broken)
+    store, kept = Memory(), {}
+    with pytest.raises(JobError, match=r"2 of 4 clips .* by 'net' .* not finite \(such as a clip of 'v3'\)"):
+        complete(store, kept)
+    assert store.kept == [0, 0, 1, 1]  # the videos before
+    assert set(kept) == {"v0", "v1"}

@@ -12,9 +12,13 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from chronav.config import build
+from evaluation.bench import Bench
 from evaluation.config import EvaluateConfig
 from evaluation.finetune import fit as fitting
+from evaluation.job import _task as measurement
 from evaluation.job import evaluate
+from evaluation.protocols.finetune import _contenders, _trial
+from evaluation.subject import prepare
 from trainer.export import WEIGHTS
 
 FOLDS = "12345"
@@ -76,3 +80,23 @@ def test_an_export_a_fold_is_fine_tuned_on_sound_from_end_to_end(
     heads = {load_file(file)["head.weight"].numpy().tobytes() for file in tuned}
     assert len(heads) == 10
     assert {name.partition(".")[0] for file in tuned for name in load_file(file)} == {"audio_encoder", "head"}
+
+
+def test_a_second_export_is_fine_tuned_beside_the_first_on_every_fold(
+    esc50_table: str, place: str, tiny_export: str, tmp_path: Path
+) -> None:
+    settings = build(EvaluateConfig, None, ["finetune.modality=audio", f"cache={tmp_path}/cache"])
+    task = measurement("finetune", tiny_export, settings, None, place)
+    task.check_exports()
+    bench = Bench(task, prepare(esc50_table, task, "esc10", None))
+    folds = bench.subject.folds
+    trials = {one.name: [_trial(bench, one, fold) for fold in folds] for one in _contenders(bench)}
+    assert [trial.export for trial in trials["pretrained"]] == [tiny_export] * 5
+    assert [trial.export for trial in trials["against"]] == [place.format(fold=k) for k in FOLDS]
+    assert [trial.scratch for trial in trials["from_scratch"]] == [True] * 5
+    each = [trial for of_one in trials.values() for trial in of_one]
+    assert len({trial.file for trial in each}) == 15
+    # All of a fold see the same clips in the same order, for as many steps.
+    for number in range(5):
+        alike = [of_one[number] for of_one in trials.values()]
+        assert len({(trial.seed, trial.steps, trial.data.segments, trial.classes) for trial in alike}) == 1

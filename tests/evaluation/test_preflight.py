@@ -68,3 +68,11 @@ def test_a_refusal_imports_nothing_heavy_and_ends_with_exit_code_2(place: Path) 
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
         assert done.stdout.splitlines()[-1] == "2 []", done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_export_for_each_fold_is_looked_for_by_the_first(place: Path) -> None:
+    (place / "fold-1").symlink_to(place / "export")
+    check_call("audio", "fold-{fold}", "media", EvaluateConfig(), "esc50")
+    check_call("audio", "export", "media", EvaluateConfig(), "esc50", against="fold-{fold}")
+    with pytest.raises(CallError, match="no export at 'none-1'"):
+        check_call("audio", "none-{fold}", "media", EvaluateConfig(), "esc50")
