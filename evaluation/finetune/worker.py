@@ -12,7 +12,6 @@ from chronav import load_export, storage
 from chronav.allocator import keep_freed_memory
 from chronav.errors import JobError
 from chronav.tracking import Run
-from evaluation.allocator import keep_freed_memory
 from evaluation.finetune.config import FinetuneConfig
 from evaluation.finetune.examples import Cutter, labelled_batches
 from evaluation.finetune.network import build_classifier, tuned_weights
