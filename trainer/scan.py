@@ -1,4 +1,5 @@
-"""Reading the small columns of clip tables: which rows can be used, and what is kept of each, a few bytes a row."""
+"""Reading the small columns of clip tables: which rows can be used, and what is kept of each: a few bytes a row, some
+seventy a video."""
 
 from __future__ import annotations
 
