@@ -1,5 +1,7 @@
-"""Reading the small columns of clip tables: which rows can be used, and what is kept of each: a few bytes a row, some
-seventy a video."""
+"""Reading the small columns of clip tables: which rows can be used, and what is kept of each.
+
+That is a few bytes a row, and some seventy a video.
+"""
 
 from __future__ import annotations
 
