@@ -25,7 +25,6 @@ from pipelines.sources.base import SourceItem
 from pipelines.task import make_tasks, read_done, run_task
 from pipelines.writer import Part
 
-_TASKS_AN_ACTOR = 2  # one that runs and one that waits for its end
 _RAISED = re.compile(r"^[\w.]*(Error|Exception): .+$", re.MULTILINE)
 _HASHES_A_TASK = 16  # files that a task only hashes, at least
 _HASH_TASKS = 256  # such tasks, at most
@@ -134,26 +133,18 @@ def _cpus() -> int:
 def _run(
     tasks: Sequence[dict[str, str]], work: Callable[[dict[str, str]], dict[str, str]], table: str
 ) -> Iterator[dict[str, Any]]:
-    """Run the tasks with Ray Data, by a pool of actors over all nodes; their answers as they come.
+    """Run the tasks with Ray Data over all nodes; their answers as they come.
 
-    Ray Data looks for what has ended ten times a second while several run. A task of its own would start only then,
-    and leave a core idle for up to 0.2 s after each; with actors the next one waits at each already.
+    Where several run, Ray Data looks ten times a second for those that have ended and starts the next ones only
+    then: tasks are to be some seconds long.
     """
     import ray.data
     from ray.exceptions import RayError
 
-    if not tasks:
-        return
     quiet_ray_data()
-    pool = ray.data.ActorPoolStrategy(
-        min_size=1,
-        initial_size=min(_cpus(), len(tasks)),
-        max_size=len(tasks),
-        max_tasks_in_flight_per_actor=_TASKS_AN_ACTOR,
-    )
-    rows = ray.data.from_items(list(tasks), override_num_blocks=len(tasks))
+    answers = ray.data.from_items(list(tasks), override_num_blocks=len(tasks)).map(work)
     try:
-        yield from rows.map(_Worker, fn_constructor_args=(work,), compute=pool, num_cpus=1).iter_rows()
+        yield from answers.iter_rows()
     except RayError as error:
         raise JobError(f"ingest stopped: {_raised(error)}", code="ray", path=table) from error
 
@@ -162,13 +153,3 @@ def _raised(error: BaseException) -> str:
     """What a task raised, as one line: Ray's own text is the whole trace of the worker's stack."""
     found = _RAISED.search(str(error))
     return " ".join(found[0].split())[:500] if found else one_line(error)
-
-
-class _Worker:
-    """An actor of the pool."""
-
-    def __init__(self, work: Callable[[dict[str, str]], dict[str, str]]) -> None:
-        self._work = work
-
-    def __call__(self, row: dict[str, str]) -> dict[str, str]:
-        return self._work(row)
