@@ -40,9 +40,9 @@ torch's DataLoader. In one process nothing travels, and nothing is decoded while
 tar shards of 64 MiB, a row in three members, its JPEGs in one. litdata: chunks of 64 MiB, read in place. *One
 worker*: in a process of torch's DataLoader. *Floor*: rows in memory, samples dropped, nothing collated. One lane:
 as in one of the many windows of a large table, a row group is read once an epoch. The files were in the page
-cache. The goal, at least as fast as the best peer, is asked of like beside like: of what decodes in another process, as
-training runs do, and of what decodes in its own. Through Ray Data beside a peer in its own process the goal is missed:
-carrying decoded samples from process to process costs more than the rest of the path."""
+cache. The goal, at least as fast as the best peer, is asked of like beside like: of what decodes in another process,
+as training runs do, and of what decodes in its own. Through Ray Data beside a peer in its own process the goal is
+missed: that is what carrying decoded samples from process to process costs."""
 
 
 def prepare(folder: Path, recipe: str, stored: Stored, rows: int, *overrides: str) -> Setup:
