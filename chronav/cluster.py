@@ -45,10 +45,15 @@ def connected(min_cpus: int = 1) -> Iterator[None]:
 
 
 def quiet_ray_data() -> None:
-    """Turn off Ray Data's own progress bars and chatter: chronav shows its own, with time left."""
+    """Turn off Ray Data's own progress bars and chatter: chronav shows its own, with time left.
+
+    And its end of a job in which no task has ended for half an hour: a long film takes longer, and every file has a
+    limit of its own.
+    """
     import ray.data
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    context.execution_no_progress_timeout_s = -1
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)

@@ -25,7 +25,8 @@ from pipelines.sources.base import SourceItem
 from pipelines.task import make_tasks, read_done, run_task
 from pipelines.writer import Part
 
-_RAISED = re.compile(r"^[\w.]*(Error|Exception): .+$", re.MULTILINE)
+_RAISED = re.compile(r"^(?!ray\.)[A-Za-z_][\w.]*: .+$", re.MULTILINE)
+_TASKS_AT_ONCE = 2000
 _HASHES_A_TASK = 16  # files that a task only hashes, at least
 _HASH_TASKS = 256  # such tasks, at most
 
@@ -135,6 +136,8 @@ def _run(
 ) -> Iterator[dict[str, Any]]:
     """Run the tasks with Ray Data over all nodes; their answers as they come.
 
+    Some thousands at a time: Ray Data puts all that it is given into its store before it begins, and keeps it.
+
     Where several run, Ray Data looks ten times a second for those that have ended and starts the next ones only
     then: tasks are to be some seconds long.
     """
@@ -142,9 +145,10 @@ def _run(
     from ray.exceptions import RayError
 
     quiet_ray_data()
-    answers = ray.data.from_items(list(tasks), override_num_blocks=len(tasks)).map(work)
     try:
-        yield from answers.iter_rows()
+        for start in range(0, len(tasks), _TASKS_AT_ONCE):
+            some = list(tasks[start : start + _TASKS_AT_ONCE])
+            yield from ray.data.from_items(some, override_num_blocks=len(some)).map(work).iter_rows()
     except RayError as error:
         raise JobError(f"ingest stopped: {_raised(error)}", code="ray", path=table) from error
 

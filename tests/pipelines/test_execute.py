@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import ray.data
 
 from chronav.errors import JobError
+from pipelines import execute
 from pipelines.execute import _run
 
 
@@ -24,6 +26,19 @@ def fail(row: dict[str, str]) -> dict[str, str]:
     raise ValueError(f"nothing is to be done with {row['name']}")
 
 
+def wait(row: dict[str, str]) -> dict[str, str]:
+    time.sleep(4)
+    return row
+
+
+class NotStarted(Exception):
+    pass
+
+
+def start_nothing(row: dict[str, str]) -> dict[str, str]:
+    raise NotStarted("no module named 'av'")
+
+
 def rows(count: int) -> list[dict[str, str]]:
     return [{"name": str(number)} for number in range(count)]
 
@@ -31,6 +46,27 @@ def rows(count: int) -> list[dict[str, str]]:
 def test_every_task_answers_once(ray_local: None, tmp_path: Path) -> None:
     answers = [answer["name"] for answer in _run(rows(40), partial(note, folder=str(tmp_path)), "t")]
     assert sorted(answers) == sorted(f"{number}!" for number in range(40))
+
+
+def test_more_tasks_than_are_run_at_once(
+    ray_local: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "_TASKS_AT_ONCE", 3)
+    answers = [answer["name"] for answer in _run(rows(8), partial(note, folder=str(tmp_path)), "t")]
+    assert sorted(answers) == sorted(f"{number}!" for number in range(8))
+
+
+def test_a_job_in_which_no_task_ends_for_long_goes_on(
+    ray_local: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ray.data.DataContext.get_current()
+    monkeypatch.setattr(context, "execution_no_progress_timeout_s", 1)
+    assert [answer["name"] for answer in _run(rows(1), wait, "t")] == ["0"]
+
+
+def test_an_error_of_any_name_is_in_the_line(ray_local: None) -> None:
+    with pytest.raises(JobError, match=r"^ingest stopped: .*NotStarted: no module named 'av'$"):
+        list(_run(rows(1), start_nothing, "t"))
 
 
 def test_a_task_that_fails_ends_the_job_with_one_line(ray_local: None) -> None:

@@ -12,10 +12,10 @@ import pytest
 from pipelines.complaints import Suspicious
 from pipelines.config import IngestConfig
 from pipelines.decode import decode_file
+from pipelines.decord_frames import decord_frames
 from pipelines.guarded import decode_guarded
 from pipelines.pyav_frames import pyav_frames
 from pipelines.schema import Reason, Status
-from pipelines.sight import FRAME_SOURCES
 from pipelines.streams import read_media
 
 pytestmark = pytest.mark.realdata
@@ -79,18 +79,20 @@ def test_the_good_ones(files: str, count: int, sound: int, real_data: Path, as_i
     assert all(n > 0 for n in frames) != files.startswith("esc10")
 
 
-@pytest.mark.parametrize("files", ["ucf101/videos/*/*.avi", "hmdb51/videos/*/*.avi", "vggsound/videos/*.mp4"])
-def test_whatever_decoder_is_taken_shows_the_same(files: str, real_data: Path) -> None:
-    """The first that takes a file (decord, most often) and PyAV from end to end: no wrong frame, no shift."""
-    for path in sorted(real_data.glob(files))[::4]:
+@pytest.mark.parametrize(("files", "least"), [("ucf101/videos/*/*.avi", 33), ("vggsound/videos/*.mp4", 9)])
+def test_both_decoders_show_the_same(files: str, least: int, real_data: Path) -> None:
+    """decord, of the files that it is trusted with, beside PyAV from end to end: no wrong frame, no shift."""
+    size = (64, 48)  # decord2 3.4.0 fails at some widths, 48 and 96 among them
+    paths, accepted = sorted(real_data.glob(files))[::4], 0
+    for path in paths:
         video = read_media(str(path), 8000).video
         assert video is not None
         instants = video.times[0] + np.arange(0, int(video.duration_s * 8)) / 8
-        for opened in FRAME_SOURCES:
-            with suppress(Suspicious), opened(str(path), video, (48, 36)) as source:
-                shown = source.at(instants).astype(int)
-                break
-        with pyav_frames(str(path), video, (48, 36)) as source:
-            slow = source.at(instants).astype(int)
-        # They scale differently; a neighbouring frame of these clips mostly differs more.
-        assert np.abs(shown - slow).mean(axis=(1, 2, 3)).max() < 12, path.name
+        with suppress(Suspicious), decord_frames(str(path), video, size) as source:
+            fast = source.at(instants).astype(int)
+            accepted += 1
+            with pyav_frames(str(path), video, size) as other:
+                slow = other.at(instants).astype(int)
+            # They scale differently; a neighbouring frame of these clips mostly differs more.
+            assert np.abs(fast - slow).mean(axis=(1, 2, 3)).max() < 12, path.name
+    assert accepted >= least
