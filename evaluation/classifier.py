@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -76,11 +77,12 @@ def choose_c(
 ) -> Choice:
     """The C of the grid with the best accuracy on held-out groups of the training data; ties: the smaller.
 
-    With fewer groups than two, every class once, or one value in the grid, nothing can be compared: the middle one.
+    Held-out rows of a class that the rest of the training data lacks tell nothing of C, and are not counted. With one
+    value in the grid, or no class in two groups (one video a class, however many clips), nothing can be compared: the
+    middle one.
     """
     ordered = sorted(grid)
-    commonest = int(np.unique(y, return_counts=True)[1].max())
-    n_folds = min(folds, len(set(groups)), commonest)
+    n_folds = min(folds, max(Counter(label for label, _ in set(zip(y, groups, strict=True))).values()))
     splits = _usable_splits(x, y, groups, n_folds, seed) if n_folds >= 2 and len(ordered) > 1 else []
     if not splits:
         return Choice(ordered[len(ordered) // 2], validated=False)
@@ -102,11 +104,13 @@ def _right_along(
 def _usable_splits(
     x: Features, y: np.ndarray, groups: np.ndarray, folds: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows to train on, and held-out rows whose class is among them, of each fold that has both."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # classes rarer than there are folds
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         splits = list(splitter.split(x, y, groups))
-    return [(train, held) for train, held in splits if held.size and len(set(y[train])) > 1]
+    answerable = [(train, held[np.isin(y[held], y[train])]) for train, held in splits]
+    return [(train, held) for train, held in answerable if held.size and len(set(y[train])) > 1]
 
 
 def class_scores(model: Pipeline, x: Features) -> tuple[npt.NDArray[np.float64], np.ndarray]:
