@@ -25,10 +25,14 @@ _MAX_ITERATIONS = 500
 
 @dataclass(frozen=True)
 class Choice:
-    """The regularisation chosen, and whether it was chosen by validation (else the middle of the grid)."""
+    """The regularisation chosen, and whether it was chosen by validation (else the middle of the grid).
+
+    `at_edge`: it was, and is the smallest or the largest of the grid: beyond it may lie a better one.
+    """
 
     c: float
     validated: bool
+    at_edge: bool = False
 
 
 def fit(
@@ -87,7 +91,8 @@ def choose_c(
     if not splits:
         return Choice(ordered[len(ordered) // 2], validated=False)
     right = [_right_along(x[t], y[t], x[held], y[held], ordered, kind) for t, held in splits]
-    return Choice(ordered[int(np.argmax(np.mean(right, axis=0)))], validated=True)
+    best = int(np.argmax(np.mean(right, axis=0)))
+    return Choice(ordered[best], validated=True, at_edge=best in (0, len(ordered) - 1))
 
 
 def _right_along(
