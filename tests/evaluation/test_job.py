@@ -69,6 +69,7 @@ def test_retrieval_outcome_has_every_key_of_the_contract(retrieved: dict[str, An
     assert retrieved["splits"][0]["n_train"] == 12
     assert retrieved["clips_embedded"] == 21 * 2
     assert retrieved["short_clips"] == 0
+    assert "longer than the segment" not in retrieved["summary"]
 
 
 def test_retrieval_of_colours_works_and_says_what_it_left_out(retrieved: dict[str, Any]) -> None:

@@ -107,8 +107,8 @@ def test_everything_is_in_the_mlflow_run(
 def test_two_exports_are_compared_item_by_item(
     ray_local: None, colour_table: str, tiny_export: str, shared: Path, kit: SimpleNamespace
 ) -> None:
-    # Another architecture: it looks at other clips, by its own config.
-    rival = kit.make_export(shared / "rival", changes=("video.width=8", "video.n_frames=16"))
+    # Another architecture: it looks at other clips, by its own config, longer than the segments of 24 frames.
+    rival = kit.make_export(shared / "rival", changes=("video.width=8", "video.n_frames=32"))
     outcome = evaluate("linear", tiny_export, colour_table, config(shared), against=rival)
     found = outcome["differences"]["against"]["top1_video"]
     own, other = outcome["metrics"]["top1_video"], outcome["baselines"]["against"]["top1_video"]
@@ -116,6 +116,10 @@ def test_two_exports_are_compared_item_by_item(
     assert 0 < found["p"] <= 1
     assert outcome["against"] == rival
     assert "top1_video less that of against" in outcome["summary"]
+    page = Path(outcome["report"]).read_text()
+    note = "42 clips are longer than the segment that they are cut from: their pictures are looped."
+    assert outcome["short_clips"] == 42
+    assert note in outcome["notes"] and note in outcome["summary"] and note in page
 
 
 def test_retrieval_across_modalities_and_all_that_fits(
