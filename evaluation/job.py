@@ -68,7 +68,7 @@ def evaluate(
         bench = Bench(task, subject, (run.uri, run.run_id))
         found = task.method.find(bench) if subject.folds else {}
         outcome = _described(bench) | results(task.method, subject, found, config)
-        outcome["notes"] += adaptations(bench)
+        outcome["notes"] += adaptations(bench, found)
         outcome |= _shown(bench, found)
         outcome |= {"mlflow_run_id": run.run_id, "seconds": time.monotonic() - started}
         tables = {
