@@ -12,7 +12,7 @@ import numpy.typing as npt
 from chronav import storage
 from evaluation import networks
 from evaluation.describe import Measurement
-from evaluation.embedder import ClipShape
+from evaluation.embedder import ClipShape, Modality
 from evaluation.features import plan_clips
 from evaluation.fill import Cut, Pool, fill
 from evaluation.floor import random_weights
@@ -43,6 +43,8 @@ class Wanted:
 class Bench:
     """A measurement and its subject; `embedded`: network name -> clips that were embedded and not found kept.
 
+    `short`: how many clips are longer than their segment, of whom there are most.
+
     `mlflow`: tracking URI and run id of the measurement, for what there is to log meanwhile.
     """
 
@@ -51,7 +53,7 @@ class Bench:
     mlflow: tuple[str, str] | None = None
     embedded: dict[str, int] = field(default_factory=dict)
     kept_at: dict[str, str] = field(default_factory=dict)
-    short_clips: int = 0
+    short: dict[Modality, int] = field(default_factory=dict)
     clips_used: int = 0
 
     def exported(self, name: str, export: Export) -> Network:
@@ -87,11 +89,15 @@ class Bench:
             )
             for name, count in made.items():
                 self.embedded[name] += count
-            self.short_clips = max(self.short_clips, cut.plan(subject.used).short_clips)
+            self.count_short(shape, cut.plan(subject.used).short_clips)
         clips = {name: self._gathered(found) for name, found in kept.items()}
         own = next((found for name, found in clips.items() if is_own(name)), None)
         self.clips_used += own.owner.size if own else 0
         return clips
+
+    def count_short(self, shape: ClipShape, clips: int) -> None:
+        """Enter how many clips of a shape are longer than their segment."""
+        self.short[shape.modality] = max(self.short.get(shape.modality, 0), clips)
 
     def own_embedded(self) -> int:
         """Clips that were embedded by what is measured, and not found kept."""

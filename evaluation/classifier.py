@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -24,10 +25,14 @@ _MAX_ITERATIONS = 500
 
 @dataclass(frozen=True)
 class Choice:
-    """The regularisation chosen, and whether it was chosen by validation (else the middle of the grid)."""
+    """The regularisation chosen, and whether it was chosen by validation (else the middle of the grid).
+
+    `at_edge`: it was, and is the smallest or the largest of the grid: beyond it may lie a better one.
+    """
 
     c: float
     validated: bool
+    at_edge: bool = False
 
 
 def fit(
@@ -76,16 +81,18 @@ def choose_c(
 ) -> Choice:
     """The C of the grid with the best accuracy on held-out groups of the training data; ties: the smaller.
 
-    With fewer groups than two, every class once, or one value in the grid, nothing can be compared: the middle one.
+    Held-out rows of a class that the rest of the training data lacks tell nothing of C, and are not counted. With one
+    value in the grid, or no class in two groups (one video a class, however many clips), nothing can be compared: the
+    middle one.
     """
     ordered = sorted(grid)
-    commonest = int(np.unique(y, return_counts=True)[1].max())
-    n_folds = min(folds, len(set(groups)), commonest)
+    n_folds = min(folds, max(Counter(label for label, _ in set(zip(y, groups, strict=True))).values()))
     splits = _usable_splits(x, y, groups, n_folds, seed) if n_folds >= 2 and len(ordered) > 1 else []
     if not splits:
         return Choice(ordered[len(ordered) // 2], validated=False)
     right = [_right_along(x[t], y[t], x[held], y[held], ordered, kind) for t, held in splits]
-    return Choice(ordered[int(np.argmax(np.mean(right, axis=0)))], validated=True)
+    best = int(np.argmax(np.mean(right, axis=0)))
+    return Choice(ordered[best], validated=True, at_edge=best in (0, len(ordered) - 1))
 
 
 def _right_along(
@@ -102,11 +109,13 @@ def _right_along(
 def _usable_splits(
     x: Features, y: np.ndarray, groups: np.ndarray, folds: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows to train on, and held-out rows whose class is among them, of each fold that has both."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # classes rarer than there are folds
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         splits = list(splitter.split(x, y, groups))
-    return [(train, held) for train, held in splits if held.size and len(set(y[train])) > 1]
+    answerable = [(train, held[np.isin(y[held], y[train])]) for train, held in splits]
+    return [(train, held) for train, held in answerable if held.size and len(set(y[train])) > 1]
 
 
 def class_scores(model: Pipeline, x: Features) -> tuple[npt.NDArray[np.float64], np.ndarray]:

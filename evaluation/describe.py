@@ -84,7 +84,10 @@ class Measurement:
         return self.config.window_s or max(_LEAST_WINDOW_S, export.config.clip_audio_s)
 
     def check_exports(self) -> None:
-        """Raise `CallError` where an export lacks a modality of the protocol, or what else is needed is not there."""
+        """Raise `CallError` where an export lacks a modality of the protocol, or what else is needed is not there.
+
+        Also where the rates of the two that are compared differ: no table fits both.
+        """
         if (self.own_folds or self.rival_folds) and not self.method.export_a_fold:
             raise CallError(
                 f"'{self.method.name}' takes one export for all folds, not one a fold ({PLACE})",
@@ -95,6 +98,9 @@ class Measurement:
             for modality in self.method.modalities:
                 self.clip_shape(modality, export)
             self.method.check_export(export)
+        for side in self.sides[1:]:
+            for modality in self.method.modalities:
+                _check_alike(self.export, side.first, modality)
         if self.config.supervised is not None and "video" in self.method.modalities:
             Supervised(self.config.supervised)
 
@@ -144,6 +150,21 @@ class Measurement:
             "pretrain_steps": c.steps,
             **self.config.model_dump(exclude={"window_s"}),
         }
+
+
+def _check_alike(export: Export, rival: Export, modality: Modality) -> None:
+    name, what, unit = (
+        ("fps", "pictures", "frames a second") if modality == "video" else ("sample_rate", "sound", "Hz")
+    )
+    own, other = getattr(export.config, name), getattr(rival.config, name)
+    if own != other:
+        raise CallError(
+            f"'{rival.path}' was trained on {what} at {other:g} {unit}, the measured export at {own:g}: "
+            "they cannot be shown the same items",
+            code="bad_value",
+            key="against",
+            path=rival.path,
+        )
 
 
 def clip_shape(

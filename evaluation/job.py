@@ -11,6 +11,7 @@ from chronav.errors import CallError
 from chronav.outcome import Outcome
 from chronav.progress import say
 from chronav.tracking import Run
+from evaluation.adapted import adaptations
 from evaluation.bench import Bench
 from evaluation.config import EvaluateConfig
 from evaluation.data import check_fits, find_data
@@ -67,6 +68,7 @@ def evaluate(
         bench = Bench(task, subject, (run.uri, run.run_id))
         found = task.method.find(bench) if subject.folds else {}
         outcome = _described(bench) | results(task.method, subject, found, config)
+        outcome["notes"] += adaptations(bench, found)
         outcome |= _shown(bench, found)
         outcome |= {"mlflow_run_id": run.run_id, "seconds": time.monotonic() - started}
         tables = {
@@ -208,5 +210,5 @@ def _described(bench: Bench) -> dict[str, Any]:
         "features": bench.kept_at,
         "clips": bench.clips_used,
         "clips_embedded": bench.own_embedded(),
-        "short_clips": bench.short_clips,
+        "short_clips": max(bench.short.values(), default=0),
     }

@@ -11,12 +11,12 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 _FLAT = 1e-6
-"""A fit has converged where no component of the gradient of the mean loss is steeper.
+"""A fit may end where no component of the gradient of the mean loss is steeper.
 
 A hundredth of scikit-learn's, which at weak regularisation leaves the weights, and what is held out, to the path.
 """
 _NO_GAIN = 1e-9
-"""Nor is there anything to be gained where a step lowers the loss by less: it is summed up from float32."""
+"""Or where a step lowers the loss by less, relative to it where it is above 1: it is summed up from float32."""
 
 
 class Logistic(LogisticRegression):
@@ -24,8 +24,8 @@ class Logistic(LogisticRegression):
 
     L-BFGS works in coordinates in which the loss is about equally curved in all directions; in those of the features,
     whose spectrum spans several orders of magnitude, it takes many times as many steps. Where that saves nothing,
-    with two classes or with no more examples than features, scikit-learn's own fit is used. `converged_`: whether the
-    fit ended before `max_iter`.
+    with two classes or with no more examples than features, scikit-learn's own fit is used, at its tolerance.
+    `converged_`: whether the fit ended by any of these before `max_iter`.
     """
 
     classes_: np.ndarray  # (C,)

@@ -152,6 +152,7 @@ def _contenders(outcome: Mapping[str, Any]) -> dict[str, list]:
     for who, metrics in {"pretrained": outcome["metrics"], **outcome["baselines"]}.items():
         for name, value in metrics.items():
             if not name.endswith(("_low", "_high", "_std")):
+                over = "draws" if name.endswith("_labels") else "folds"
                 rows.append(
                     {
                         "who": who,
@@ -159,7 +160,7 @@ def _contenders(outcome: Mapping[str, Any]) -> dict[str, list]:
                         "value": value,
                         "low": metrics.get(f"{name}_low"),
                         "high": metrics.get(f"{name}_high"),
-                        "std over folds": metrics.get(f"{name}_std"),
+                        f"std over {over}": metrics.get(f"{name}_std"),
                         "protocol": outcome["protocol_text"],
                     }
                 )

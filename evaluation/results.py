@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from evaluation.metrics import wilson
 from evaluation.protocols.base import Found, Measured, Protocol
 from evaluation.splits import Fold
 from evaluation.subject import Subject
-from evaluation.who import PRETRAINED, floor_of
+from evaluation.who import PRETRAINED, floor_of, in_words
 
 
 def results(method: Protocol, subject: Subject, found: Found, config: EvaluateConfig) -> dict[str, Any]:
@@ -196,5 +197,10 @@ def ranking_table(subject: Subject, measured: Sequence[Measured], shown: int = 1
 
 
 def _remarks(found: Found) -> list[str]:
-    """Each remark once."""
-    return list(dict.fromkeys(text for folds in found.values() for fold in folds for text in fold.remarks))
+    """Each remark once; those that are tallied with on how many folds of whom."""
+    once = dict.fromkeys(text for folds in found.values() for fold in folds for text in fold.remarks)
+    tallies: dict[str, list[str]] = {}
+    for who, folds in found.items():
+        for text, count in Counter(text for fold in folds for text in fold.tallied).items():
+            tallies.setdefault(text, []).append(f"on {count} of {len(folds)} folds ({in_words(who)})")
+    return [*once, *(f"{text} {', '.join(where)}." for text, where in tallies.items())]

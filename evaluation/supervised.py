@@ -20,7 +20,8 @@ from trainer.encoders import build_video_encoder
 from trainer.encoders.build import VideoEncoder
 
 _NETWORKS = ("r2plus1d_18", "r3d_18", "s3d")
-_SIZE = 112
+SIZE = 112
+"""Height and width of the clips that the networks are shown, pixels."""
 _CLASSIFIERS = ("fc.", "classifier.")
 
 
@@ -60,7 +61,7 @@ class Supervised:
         n, _, height, width, _ = clips.shape
         sizes = torch.tensor([[height, width]], device=self._device).expand(n, 2)
         params = torch.from_numpy(plain_video(width / height)).to(self._device).expand(n, -1)
-        return _Seen(self._encoder(apply_video(Canvas(clips, sizes), params, _SIZE)).float().cpu())
+        return _Seen(self._encoder(apply_video(Canvas(clips, sizes), params, SIZE)).float().cpu())
 
 
 def _state(data: bytes, path: str) -> dict[str, Tensor]:

@@ -19,3 +19,8 @@ PLACE = "{fold}"
 def floor_of(names: Iterable[str]) -> str | None:
     """Which of those measured is the floor; None where there is none."""
     return next((name for name in names if name in FLOORS), None)
+
+
+def in_words(who: str) -> str:
+    """Who it is, in a sentence: `random_weights` -> `random weights`."""
+    return {PRETRAINED: "pre-trained"}.get(who, who.replace("_", " "))

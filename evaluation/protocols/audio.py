@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -69,4 +71,4 @@ def _of_recordings(
     whole = FoldData(data.labels, data.groups, data.train, data.test, present)
     measured = probe(whole, statistics(means), config, kind)
     by_video = {name: values for name, values in measured.metrics.items() if name.endswith("_video")}
-    return Measured(by_video, measured.numbers, measured.remarks, measured.answers)
+    return replace(measured, metrics=by_video)

@@ -53,7 +53,7 @@ class Measured:
     """What a protocol found on one fold: metrics with an interval, other numbers, remarks.
 
     `answers`: for tables by class. `ranking` (Q, k): for each test video the positions in `FoldData.train` of
-    the nearest, nearest first.
+    the nearest, nearest first. `tallied`: remarks that are told with who they are of, and on how many folds.
     """
 
     metrics: dict[str, Values]
@@ -61,6 +61,7 @@ class Measured:
     remarks: list[str] = field(default_factory=list)
     answers: Answers | None = None
     ranking: npt.NDArray[np.intp] | None = None
+    tallied: list[str] = field(default_factory=list)
 
 
 Found = dict[str, list[Measured]]

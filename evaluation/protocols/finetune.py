@@ -185,7 +185,7 @@ def _tested(
             data = subject.fold_data(fold, seen.owner)
             metrics, answers = told(data, scores, seen.owner, _classes(bench, fold))
             found[one.name] = Measured(metrics, {}, [], answers)
-        bench.short_clips = max(bench.short_clips, seen.short_clips)
+        bench.count_short(shape, seen.short_clips)
         bench.clips_used += seen.owner.size if PRETRAINED in weights else 0
     return found
 

@@ -87,7 +87,8 @@ def probe(data: FoldData, features: npt.NDArray[np.float32], config: EvaluateCon
         remarks.append("Too few groups in the training split to choose C: the middle of the grid.")
     if early:
         remarks.append("The classifier's fit ended at its iteration limit, before it had converged.")
-    return Measured(metrics, {"C": choice.c}, remarks, answers)
+    tallied = ["C was chosen at the end of its grid"] if choice.at_edge else []
+    return Measured(metrics, {"C": choice.c}, remarks, answers, tallied=tallied)
 
 
 def told(

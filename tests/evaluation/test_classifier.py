@@ -68,15 +68,16 @@ def test_choice_is_that_of_a_grid_search() -> None:
         folds = StratifiedGroupKFold(3, shuffle=True, random_state=0)
         search = GridSearchCV(model, {"logisticregression__C": GRID}, cv=folds).fit(x, y, groups=groups)
         choice = choose_c(x, y, groups, GRID, 3, 0)
-        assert choice == classifier.Choice(search.best_params_["logisticregression__C"], validated=True)
+        best = search.best_params_["logisticregression__C"]
+        assert choice == classifier.Choice(best, validated=True, at_edge=best != GRID[1])
         chosen.add(choice.c)
-    assert len(chosen) > 1
+    assert chosen >= {GRID[1]} and len(chosen) > 1
 
 
 def test_ties_take_the_stronger_regularisation() -> None:
     x, y = blobs(np.random.default_rng(3), 60, 0.01)
     choice = choose_c(x, y, np.arange(60), [1.0, 0.1, 0.5], 3, 0)
-    assert (choice.c, choice.validated) == (0.1, True)
+    assert choice == classifier.Choice(0.1, validated=True, at_edge=True)
 
 
 def test_too_few_groups_to_choose() -> None:
@@ -92,6 +93,35 @@ def test_fewer_items_a_class_than_inner_folds_are_compared_as_far_as_they_go() -
     x, groups = rng.normal(size=(8, 3)).astype(np.float32), np.arange(8).astype(str)
     assert choose_c(x, np.repeat(list("abcd"), 2), groups, [0.1, 1.0], 3, 0).validated
     assert not choose_c(x, np.array(list("abcdefgh")), groups, [0.1, 1.0], 3, 0).validated
+
+
+def test_one_video_a_class_chooses_nothing_however_many_its_clips() -> None:
+    rng = np.random.default_rng(0)
+    y, groups = np.repeat(list("abcdef"), 10), np.repeat(np.arange(6), 10)
+    x = (np.eye(6)[groups] + 0.1 * rng.normal(size=(60, 6))).astype(np.float32)
+    assert choose_c(x, y, groups, GRID, 3, 0) == classifier.Choice(0.01, validated=False)
+
+
+def test_only_classes_that_are_trained_on_are_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two classes of four videos each and four of one, ten clips a video; the last column says which row it is.
+    groups = np.repeat(np.arange(12), 10)
+    y = np.array(list("aaaabbbbcdef"))[groups]
+    tags = np.column_stack([np.random.default_rng(0).normal(size=(120, 3)), np.arange(120)])
+    asked: list[tuple[set, set]] = []
+    real_fit = classifier.fit
+
+    class Spy:
+        def __init__(self, rows: np.ndarray, classes: np.ndarray, c: float, kind: Kind, _: Any) -> None:
+            self.trained, self.model = set(classes), real_fit(rows, classes, c, kind)
+
+        def predict(self, rows: np.ndarray) -> np.ndarray:
+            asked.append((self.trained, {y[int(row[-1])] for row in rows}))
+            return self.model.predict(rows)
+
+    monkeypatch.setattr(classifier, "fit", Spy)
+    assert choose_c(tags.astype(np.float32), y, groups, GRID, 3, 0).validated
+    assert asked
+    assert all(held_out <= trained for trained, held_out in asked)
 
 
 @pytest.mark.parametrize(("kind", "plain"), [("linear_svm", LinearSVC(C=0.1)), ("rbf_svm", SVC(C=0.1))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -69,6 +70,7 @@ def test_retrieval_outcome_has_every_key_of_the_contract(retrieved: dict[str, An
     assert retrieved["splits"][0]["n_train"] == 12
     assert retrieved["clips_embedded"] == 21 * 2
     assert retrieved["short_clips"] == 0
+    assert "longer than the segment" not in retrieved["summary"]
 
 
 def test_retrieval_of_colours_works_and_says_what_it_left_out(retrieved: dict[str, Any]) -> None:
@@ -211,6 +213,38 @@ def test_wrong_calls_on_media_are_refused_before_anything_is_decoded(
     many = ("linear", unseen, str(tmp_path / "media"), config(tmp_path, labels=3), "ucf101", str(tmp_path), 1)
     assert "3 labels asked for" in refused("bad_value", *many)
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "rates", "told"),
+    [
+        ("audio", {"sample_rate": 8_000}, "sound at 8000 Hz, the measured export at 16000"),
+        ("linear", {"fps": 8.0}, "pictures at 8 frames a second, the measured export at 16"),
+    ],
+)
+def test_a_rival_of_other_rates_is_refused_before_anything_is_ingested(
+    tiny_export: str, tmp_path: Path, kit: SimpleNamespace, protocol: str, rates: dict[str, Any], told: str
+) -> None:
+    for name in ("low/0.wav", "low/1.wav", "high/0.wav", "high/1.wav"):
+        (tmp_path / "media" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "media" / name).write_bytes(b"not decoded")
+    rival = kit.make_export(tmp_path / "rival", **rates)
+    settings = config(tmp_path, folds=2)
+    text = refused(
+        "bad_value", protocol, tiny_export, str(tmp_path / "media"), settings, "folder", None, None, rival
+    )
+    assert told in text and rival in text
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_rate_of_what_a_protocol_does_not_look_at_may_differ(
+    tiny_export: str, tmp_path: Path, kit: SimpleNamespace
+) -> None:
+    rival = load_export(kit.make_export(tmp_path / "rival", sample_rate=8_000))
+    for protocol, fits in (("linear", True), ("audio", False), ("crossmodal", False)):
+        task = Measurement(protocol_named(protocol), load_export(tiny_export), config(tmp_path), rival=rival)
+        with contextlib.nullcontext() if fits else pytest.raises(CallError, match="8000 Hz"):
+            task.check_exports()
 
 
 def test_unlabelled_videos_have_neighbours_too(

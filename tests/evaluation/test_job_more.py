@@ -107,8 +107,8 @@ def test_everything_is_in_the_mlflow_run(
 def test_two_exports_are_compared_item_by_item(
     ray_local: None, colour_table: str, tiny_export: str, shared: Path, kit: SimpleNamespace
 ) -> None:
-    # Another architecture: it looks at other clips, by its own config.
-    rival = kit.make_export(shared / "rival", changes=("video.width=8", "video.n_frames=16"))
+    # Another architecture: it looks at other clips, by its own config, longer than the segments of 24 frames.
+    rival = kit.make_export(shared / "rival", changes=("video.width=8", "video.n_frames=32"))
     outcome = evaluate("linear", tiny_export, colour_table, config(shared), against=rival)
     found = outcome["differences"]["against"]["top1_video"]
     own, other = outcome["metrics"]["top1_video"], outcome["baselines"]["against"]["top1_video"]
@@ -116,6 +116,10 @@ def test_two_exports_are_compared_item_by_item(
     assert 0 < found["p"] <= 1
     assert outcome["against"] == rival
     assert "top1_video less that of against" in outcome["summary"]
+    page = Path(outcome["report"]).read_text()
+    note = "42 clips are longer than the segment that they are cut from: their pictures are looped."
+    assert outcome["short_clips"] == 42
+    assert note in outcome["notes"] and note in outcome["summary"] and note in page
 
 
 def test_retrieval_across_modalities_and_all_that_fits(
@@ -177,6 +181,29 @@ def test_a_folder_a_class_is_measured_in_one_command(
     known = with_items(videos, {item.uri: item for item in items})
     assert sorted(item.label or "" for item in items) == ["high"] * 5 + ["low"] * 3
     assert len(known) == 7  # what lies elsewhere now is another file, yet to be ingested
+
+
+def test_a_table_of_uris_with_groups_and_a_split_is_measured_by_them(
+    ray_local: None, tiny_export: str, tmp_path: Path
+) -> None:
+    rng, lines = np.random.default_rng(0), ["uri,label,group,split"]
+    for label, hz in (("low", 300.0), ("high", 2400.0)):
+        for number, side in enumerate(("train", "train", "test", "test")):
+            t = np.arange(24_000) / 16_000
+            wave = 0.3 * np.sin(2 * np.pi * hz * t + rng.uniform(0, 6)) + 0.01 * rng.normal(size=t.size)
+            soundfile.write(tmp_path / f"{label}{number}.wav", wave, 16_000)
+            # The first and the last of `low` are of one group: the split tears it.
+            group = "torn" if label == "low" and number in (0, 3) else f"{label}{number}"
+            lines.append(f"{label}{number}.wav,{label},{group},{side}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    outcome = evaluate("audio", tiny_export, str(tmp_path / "labels.csv"), config(tmp_path), "folder")
+    (part,) = outcome["splits"]
+    assert (part["n_train"], part["n_test"]) == (4, 4)
+    assert outcome["division"] == f"official split {part['name']}"
+    assert outcome["metrics"]["top1_video"] == 1.0
+    assert "bootstrap over groups" in outcome["protocol_text"]
+    assert outcome["differences"]["random_weights"]["top1_video"]["groups"] == 4
+    assert f"{part['name']} itself has 1 groups with videos on both sides." in outcome["notes"]
 
 
 def test_where_one_class_has_both_sides_there_is_no_accuracy(

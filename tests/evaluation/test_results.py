@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, recall_score
 
+from evaluation.config import EvaluateConfig
 from evaluation.items import Video
-from evaluation.protocols.base import Answers, Measured
-from evaluation.results import answer_table, by_class, confusion, ranking_table
+from evaluation.protocols.audio import AudioSVM
+from evaluation.protocols.base import Answers, FoldData, Measured
+from evaluation.protocols.linear import probe
+from evaluation.results import _remarks, answer_table, by_class, confusion, ranking_table
 from evaluation.splits import Fold
 from evaluation.subject import Subject
 
@@ -24,6 +27,22 @@ def subject(labels: list[str], folds: list[Fold]) -> Subject:
 def answered(test: np.ndarray, given: list[str], labels: list[str]) -> Measured:
     truth = np.array(labels, dtype=object)[test]
     return Measured({}, answers=Answers(test, np.array(given, dtype=object), truth))
+
+
+def test_a_c_at_the_end_of_its_grid_is_told_with_whose_it_is_and_how_often() -> None:
+    labels = ["a", "b"] * 8
+    train, test = np.arange(12), np.arange(12, 16)
+    rng = np.random.default_rng(0)
+    x = (np.array([[0.0], [9.0]] * 8) + rng.normal(size=(16, 3))).astype(np.float32)
+    data = FoldData(np.array(labels), np.arange(16).astype(str), train, test, np.arange(16))
+    easy, wide = EvaluateConfig(c_grid=[0.5, 1.0, 2.0]), EvaluateConfig(c_grid=[1.0])
+    at_end, only = (probe(data, x, config, "logistic") for config in (easy, wide))  # ties: the smallest
+    sound = AudioSVM().measure(data, x, easy.model_copy(update={"pool": "features"}))
+    assert at_end.tallied == sound.tallied == ["C was chosen at the end of its grid"]
+    found = {"pretrained": [at_end, only, at_end], "random_weights": [only, at_end, only], "against": [only]}
+    assert _remarks(found)[-1] == (
+        "C was chosen at the end of its grid on 2 of 3 folds (pre-trained), on 1 of 3 folds (random weights)."
+    )
 
 
 def test_confusion_is_scikit_learns() -> None:

@@ -112,6 +112,7 @@ def test_supervised_weights_stand_beside_an_export_from_end_to_end(
     assert {"top1_video_low", "top1_video_high", "top1_clip"} <= set(supervised)
     found = outcome["differences"]["supervised"]["top1_video"]
     assert found["value"] == pytest.approx(own["top1_video"] - supervised["top1_video"])
+    assert "Pictures are enlarged from 32 to 112 px (supervised)." in outcome["notes"]
     page = Path(outcome["report"]).read_text()
     assert "Supervised weights (torchvision)" in page
     monkeypatch.setattr(fill, "embed_videos", _never)

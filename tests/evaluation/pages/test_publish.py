@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from chronav.tracking import Run, artifact_text, tracking_uri
 from evaluation.config import EvaluateConfig
 from evaluation.pages.exhibits import Exhibits
-from evaluation.publish import publish, score_tags
+from evaluation.publish import outcome_tables, publish, score_tags
 
 Made = Callable[..., dict[str, Any]]
 
@@ -42,6 +42,17 @@ def test_the_run_holds_page_outcome_tables_and_a_description(tmp_path: Path, mad
         "100 listed (official list), 90 found, 10 missing",
     ):
         assert line in note, line
+
+
+def test_a_deviation_is_called_by_what_it_is_over(made: Made) -> None:
+    outcome = made()
+    assert "std over draws" not in outcome_tables(outcome)["comparison"]
+    few = {"top1_video_10_labels": 0.5, "top1_video_10_labels_std": 0.04, "top1_video_std": 0.02}
+    table = outcome_tables(made(metrics=outcome["metrics"] | few))["comparison"]
+    place = {key: i for i, key in enumerate(zip(table["who"], table["metric"], strict=True))}
+    drawn, folded = place["pretrained", "top1_video_10_labels"], place["pretrained", "top1_video"]
+    assert (table["std over draws"][drawn], table["std over folds"][drawn]) == (0.04, None)
+    assert (table["std over draws"][folded], table["std over folds"][folded]) == (None, 0.02)
 
 
 def test_scores_say_what_they_are_of(made: Made) -> None:
