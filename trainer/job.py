@@ -134,6 +134,16 @@ def _starting_point(out: str, resume: str, config: PretrainConfig) -> str | None
             code="config_changed",
             key="resume",
         )
+    if start is not None:
+        step = checkpoint.read_progress(start).step
+        if step > config.steps:
+            raise CallError(
+                f"'{start}' is at step {step} already, beyond steps={config.steps}",
+                code="bad_value",
+                key="steps",
+                path=start,
+            )
+        say(f"pretrain: goes on from step {step}, '{start}'")
     return start
 
 
