@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import yaml
@@ -75,13 +76,20 @@ def _call_error(cls: type[Config], error: ValidationError) -> CallError:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
     if first["type"] == "extra_forbidden":
-        known = ", ".join(sorted(_fields_beside(cls, first["loc"])))
-        listed = f" (known keys: {known})" if known else ""
-        return CallError(f"unknown config key '{key}'{listed}", code="unknown_key", key=key)
+        fields = _fields_beside(cls, first["loc"])
+        listed = f" (known keys: {', '.join(sorted(fields))})" if fields else ""
+        meant = did_you_mean(str(first["loc"][-1]), fields)
+        return CallError(f"unknown config key '{key}'{meant}{listed}", code="unknown_key", key=key)
     where = f"config key '{key}'" if key else "config"
     got = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r}"
     message = first["msg"].removeprefix("Value error, ")
     return CallError(f"{where}: {message[:1].lower()}{message[1:]}{got}", code="bad_value", key=key or None)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The known name that an unknown one most resembles, as a question to put behind it; empty where none does."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean '{close[0]}'?" if close else ""
 
 
 def _fields_beside(cls: type[BaseModel], loc: Sequence[int | str]) -> list[str]:

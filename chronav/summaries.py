@@ -46,7 +46,12 @@ def inspect(o: Mapping[str, Any]) -> str:
 
 def pretrain(o: Mapping[str, Any]) -> str:
     """Accuracies on held-out videos, probes, and where the export is."""
-    lines = [f"{o['steps']} steps, {o['samples']} samples in {o['seconds']:.0f} s; held-out accuracies:"]
+    begun = o.get("resumed_from_step", 0)
+    of_this_call = f", {o['steps'] - begun} of them in this call" if begun else ""
+    samples = o["samples"] // o["steps"] * (o["steps"] - begun)
+    lines = [
+        f"{o['steps']} steps{of_this_call}, {samples} samples in {o['seconds']:.0f} s; held-out accuracies:"
+    ]
     for head, a in o["accuracies"].items():
         if a["value"] is None:
             lines.append(f"  {head:<12} not measured (no held-out clips)")

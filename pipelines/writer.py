@@ -15,6 +15,9 @@ from chronav import storage
 from pipelines.schema import CLIP_SCHEMA, MEDIA_COLUMNS
 
 ROW_GROUP_BYTES = 32 * 2**20
+# A row group's media in one page: Arrow then makes room for all of it at once when it reads, where it would grow page
+# by page and copy what it has (1.1 MB a row: 95 us instead of 260).
+_PAGE_BYTES = ROW_GROUP_BYTES
 _WITH_STATISTICS = [name for name in CLIP_SCHEMA.names if name not in (*MEDIA_COLUMNS, "splits")]
 
 
@@ -91,6 +94,7 @@ class PartWriter:
                 filesystem=self._fs,
                 compression="NONE",
                 use_dictionary=False,
+                data_page_size=_PAGE_BYTES,
                 write_statistics=_WITH_STATISTICS,
             )
         table = pa.concat_tables(self._pending)

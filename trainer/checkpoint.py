@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -41,6 +41,9 @@ class Progress(Config):
 
     step: int
     config_digest: str
+    config: dict[str, Any] = Field(
+        default_factory=dict, description="what the digest names, to say what differs"
+    )
     data: tuple[str, ...] = Field(
         strict=False, description="tables with versions and weights, and what was kept out of them"
     )
@@ -52,6 +55,23 @@ class Progress(Config):
 def digest(config: Config) -> str:
     """Names the config that a checkpoint belongs to, free keys aside."""
     return config.digest([name for name in type(config).model_fields if name not in _FREE_KEYS])
+
+
+def fixed(config: Config) -> dict[str, Any]:
+    """The values that `digest` names."""
+    return config.model_dump(mode="json", exclude=_FREE_KEYS)
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two sets of values, as `key=now (was before)`, nested keys with dots."""
+    found: list[str] = []
+    for name in sorted(before.keys() | now.keys()):
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += changes(old, new, f"{prefix}{name}.")
+        elif old != new:
+            found.append(f"{prefix}{name}={json.dumps(new)} (was {json.dumps(old)})")
+    return found
 
 
 def snapshot(learner: Learner) -> dict[str, Any]:

@@ -128,23 +128,32 @@ def _starting_point(out: str, resume: str, config: PretrainConfig) -> str | None
         start = storage.absolute(resume)
         if exists:
             raise CallError(f"'{out}' exists; --resume PATH begins a new run", code="exists", path=out)
-    if start is not None and checkpoint.read_progress(start).config_digest != checkpoint.digest(config):
+    if start is None:
+        say(f"pretrain: no checkpoint in '{out}': begins at step 0")
+        return None
+    progress = checkpoint.read_progress(start)
+    _check_same_config(start, progress, config)
+    if progress.step > config.steps:
         raise CallError(
-            f"'{start}' was made with another config; resume with the same one, or train into a new folder",
-            code="config_changed",
-            key="resume",
+            f"'{start}' is at step {progress.step} already, beyond steps={config.steps}",
+            code="bad_value",
+            key="steps",
+            path=start,
         )
-    if start is not None:
-        step = checkpoint.read_progress(start).step
-        if step > config.steps:
-            raise CallError(
-                f"'{start}' is at step {step} already, beyond steps={config.steps}",
-                code="bad_value",
-                key="steps",
-                path=start,
-            )
-        say(f"pretrain: goes on from step {step}, '{start}'")
+    say(f"pretrain: goes on from step {progress.step}, '{start}'")
     return start
+
+
+def _check_same_config(start: str, progress: checkpoint.Progress, config: PretrainConfig) -> None:
+    if progress.config_digest == checkpoint.digest(config):
+        return
+    changed = checkpoint.changes(progress.config, checkpoint.fixed(config)) if progress.config else []
+    listed = f": {', '.join(changed)}" if changed else ""
+    raise CallError(
+        f"'{start}' was made with another config{listed}; resume with the same one, or train into a new folder",
+        code="config_changed",
+        key="resume",
+    )
 
 
 def _data_id(data: TrainingData, exclude: Sequence[str]) -> tuple[str, ...]:

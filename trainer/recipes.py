@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from chronav.config import did_you_mean
 from chronav.errors import CallError
 from trainer.switches import SWITCHES
 
@@ -145,6 +146,8 @@ def get(name: str) -> dict[str, Any]:
 def _known(table: Mapping[str, Values], name: str, what: str) -> Values:
     if name not in table:
         raise CallError(
-            f"unknown {what} '{name}' (known: {', '.join(table)})", code=f"unknown_{what}", key="recipe"
+            f"unknown {what} '{name}'{did_you_mean(name, table)} (known: {', '.join(table)})",
+            code=f"unknown_{what}",
+            key="recipe",
         )
     return table[name]

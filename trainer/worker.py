@@ -181,6 +181,7 @@ class WorkerHooks:
         progress = checkpoint.Progress(
             step=step,
             config_digest=checkpoint.digest(self.job.config),
+            config=checkpoint.fixed(self.job.config),
             data=self.job.data_id,
             losses=self.losses,
             mlflow_run_id=self.job.mlflow_run_id,

@@ -105,6 +105,11 @@ def test_unknown_keys_list_the_known_ones_beside_them() -> None:
     assert "flip, lr, mel, name, steps" in str(_error("nope=1"))
 
 
+def test_a_misspelt_key_is_answered_with_the_one_it_resembles() -> None:
+    assert "unknown config key 'mel.band', did you mean 'bands'? (known" in str(_error("mel.band=1"))
+    assert "did you mean" not in str(_error("nope=1"))
+
+
 def test_a_rule_over_several_fields_reads_as_a_sentence() -> None:
     assert str(_error("name=bad")) == "config: a name must be good"
 

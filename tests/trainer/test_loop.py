@@ -127,6 +127,19 @@ def test_a_checkpoint_that_is_wanted_is_written_once(kit):
         assert recorder.saved == saved
 
 
+def test_what_differs_between_two_configs_is_listed_key_by_key(kit):
+    config = kit.toy_config()
+    loss = config.loss.model_copy(update={"keys": "momentum"})
+    other = config.model_copy(update={"lr": 0.5, "loss": loss, "steps": 99})
+    before, now = checkpoint.fixed(config), checkpoint.fixed(other)
+    assert "steps" not in before
+    assert checkpoint.changes(before, before) == []
+    assert checkpoint.changes(before, now) == [
+        f'loss.keys="momentum" (was "{config.loss.keys}")',
+        f"lr=0.5 (was {config.lr})",
+    ]
+
+
 def test_the_newest_whole_checkpoint_is_taken(kit, tmp_path):
     """One that has made way for others, or was cut off in its making, is passed over."""
     config = kit.toy_config()

@@ -72,7 +72,11 @@ def test_derived_recipes_keep_what_they_do_not_name():
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("huge", "unknown recipe 'huge' .known: tiny,"), ("tiny+no_sound", "unknown switch 'no_sound'")],
+    [
+        ("huge", "unknown recipe 'huge' .known: tiny,"),
+        ("tinny", "unknown recipe 'tinny', did you mean 'tiny'"),
+        ("tiny+no_sound", "unknown switch 'no_sound'"),
+    ],
 )
 def test_unknown_names_are_refused(name, message):
     with pytest.raises(CallError, match=message):

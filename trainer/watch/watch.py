@@ -109,7 +109,7 @@ class Watch:
     def _warn(self, step: int, found: Statistics) -> None:
         assert self._run is not None
         config = self._job.config
-        if step <= config.warmup_steps and step < config.steps:
+        if step <= config.warmup_steps:
             return  # untrained networks are flat, and their norms have yet to settle
         threshold = config.rank_alarm
         collapses = found.collapses(threshold)
