@@ -8,8 +8,6 @@ Features are computed in this process, once for all protocols of a modality: the
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
 import os
 import sys
@@ -21,13 +19,12 @@ from typing import Any
 
 import torch
 
+from benchmarks.measures import measures_digest
 from chronav import __version__, load_export
 from chronav.cluster import connected
 from chronav.config import build
 from chronav.demo import TABLE
 from chronav.progress import say
-from evaluation import classifier, describe, embedder, few, floor, metrics, neighbours, protocols, windows
-from evaluation import features as clip_features
 from evaluation.ablate.config import FULL
 from evaluation.ablate.variants import switched
 from evaluation.aggregate import fold_metrics
@@ -57,8 +54,6 @@ PROBES = (
     ("linear", "top1_video_50_labels", "video 50 labels"),
     ("audio", "top1_video", "audio linear"),
 )
-# Where the figures of features come from: an export is measured again when any of these files has changed.
-_MEASURES = (classifier, describe, embedder, few, floor, metrics, neighbours, windows, clip_features)
 
 
 def world_of(folder: Path, seed: int) -> tuple[str, str]:
@@ -150,16 +145,6 @@ def _embedded(
         for number, requests in sorted(plan.requests.items())
     ]
     return gathered(parts, list(networks), plan.short_clips)
-
-
-def measures_digest() -> str:
-    """Names the present code of the measures."""
-    files = [Path(inspect.getfile(module)) for module in _MEASURES]
-    files += Path(inspect.getfile(protocols)).parent.glob("*.py")
-    digest = hashlib.sha256()
-    for file in sorted(files, key=lambda file: file.name):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def is_trained(result: dict[str, Any], seed: int, switch: str) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks import esc10_runs as runs
 from benchmarks.esc10_data import esc10_table, film_table
 from benchmarks.esc10_page import METRIC, page
+from benchmarks.measures import measures_digest
 from chronav import __version__
 from chronav.cluster import connected
 from chronav.config import build
@@ -58,7 +59,7 @@ def config_of(folder: Path, protocol: dict[str, Any] = PROTOCOL) -> EvaluateConf
 
 
 def result_of(folder: Path, name: str, basis: str) -> Result | None:
-    """A kept result, if it was made of the same exports by the same protocol and version."""
+    """A kept result, if it was made of the same exports by the same protocol, version and code."""
     file = folder / f"result-{name}.json"
     found = json.loads(file.read_text()) if file.exists() else None
     return found if found and found["basis"] == basis else None
@@ -75,7 +76,7 @@ def measure(
 ) -> Result:
     """Measure exports on the official folds, unless that has been done; keep what came out."""
     config = config_of(folder, protocol)
-    basis = json.dumps([basis, config.digest()])
+    basis = json.dumps([basis, measures_digest(), config.digest()])
     done = result_of(folder, name, basis)
     if done is not None:
         return done

@@ -19,6 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measures import measures_digest
 from chronav import __version__
 from chronav.cluster import connected
 from chronav.config import build
@@ -94,11 +95,15 @@ def result_file(folder: Path, labels: int) -> Path:
 
 
 def result_of(folder: Path, labels: int) -> dict[str, Any] | None:
-    """The kept result of a cell, if it was made with the present config and version."""
+    """The kept result of a cell, if it was made with the present config, version and code."""
     file = result_file(folder, labels)
     result = json.loads(file.read_text()) if file.exists() else None
-    current = (__version__, config_of(folder, labels).digest())
-    return result if result and (result["version"], result["config_digest"]) == current else None
+    return result if result and result["current"] == current(folder, labels) else None
+
+
+def current(folder: Path, labels: int) -> list[str]:
+    """What a result depends on."""
+    return [__version__, measures_digest(), config_of(folder, labels).digest()]
 
 
 def measure(folder: Path, labels: int, export: str, table: str, annotations: str) -> None:
@@ -107,7 +112,7 @@ def measure(folder: Path, labels: int, export: str, table: str, annotations: str
     outcome = evaluate("finetune", export, table, config, "world", annotations, 1)
     kept = ("metrics", "baselines", "differences", "splits", "protocol_text", "report", "mlflow_run_id")
     result = {name: outcome[name] for name in kept}
-    result |= {"labels": labels, "version": __version__, "config_digest": config.digest()}
+    result |= {"labels": labels, "current": current(folder, labels)}
     result |= {"seconds": time.monotonic() - began}
     temporary = result_file(folder, labels).with_suffix(".tmp")
     temporary.write_text(json.dumps(result, indent=1))

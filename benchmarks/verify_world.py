@@ -33,6 +33,7 @@ from benchmarks.ablation_run import (
     trained_result,
     world_of,
 )
+from benchmarks.measures import measures_digest
 from benchmarks.world_page import page, shown
 from chronav import __version__, load_export
 from chronav.cluster import connected
@@ -99,7 +100,7 @@ def result_file(folder: Path, seed: int) -> Path:
 
 
 def kept(folder: Path, seed: int) -> dict[str, Any] | None:
-    """The kept outcome of a seed, if it was made with the present configs and version."""
+    """The kept outcome of a seed, if it was made with the present configs, version and measures."""
     file = result_file(folder, seed)
     found = json.loads(file.read_text()) if file.exists() else None
     return found if found is not None and found["current"] == current(folder, seed) else None
@@ -107,7 +108,8 @@ def kept(folder: Path, seed: int) -> dict[str, Any] | None:
 
 def current(folder: Path, seed: int) -> list[str]:
     """What an outcome depends on."""
-    return [__version__, config_of(seed, FULL).digest(), evaluate_config(folder, seed).digest()]
+    configs = (config_of(seed, FULL), evaluate_config(folder, seed))
+    return [__version__, measures_digest(), *(config.digest() for config in configs)]
 
 
 def measure(folder: Path, seed: int, take: Path | None) -> None:

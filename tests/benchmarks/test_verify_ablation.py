@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.ablation_run import FULL, PROBES, config_of, measures_digest, result_file, result_of
+from benchmarks.ablation_run import FULL, PROBES, config_of, result_file, result_of
+from benchmarks.measures import measures_digest
 from benchmarks.verify_ablation import difference, page
 from chronav import __version__
 from trainer.config import HEADS

@@ -47,9 +47,9 @@ def test_an_unfinished_study_says_so() -> None:
 
 
 def test_results_of_another_config_do_not_pass_for_those_of_today(tmp_path: Path) -> None:
-    now = {"version": study.__version__, "config_digest": study.config_of(tmp_path, 5).digest()}
+    now = {"current": study.current(tmp_path, 5)}
     study.result_file(tmp_path, 5).write_text(json.dumps(result(5) | now))
     assert study.result_of(tmp_path, 5) is not None
     assert study.result_of(tmp_path, 1) is None
-    study.result_file(tmp_path, 5).write_text(json.dumps(result(5) | now | {"config_digest": "0"}))
+    study.result_file(tmp_path, 5).write_text(json.dumps(result(5) | now | {"current": ["0"]}))
     assert study.result_of(tmp_path, 5) is None

@@ -1,0 +1,25 @@
+"""Which code a kept result was measured by: studies measure again when it has changed."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import evaluation
+
+# What only shows results, or trains ablations.
+_NOT_MEASURING = {"ablate", "pages", "reference", "templates"}
+
+
+@cache
+def measures_digest() -> str:
+    """Names the present code of `evaluation/`, but for its pages."""
+    assert evaluation.__file__ is not None
+    root = Path(evaluation.__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        inside = file.relative_to(root)
+        if inside.parts[0] not in _NOT_MEASURING:
+            digest.update(f"{inside}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
