@@ -39,7 +39,11 @@ bench: setup
 	$(BIN)/python -m benchmarks.features --page
 	$(BIN)/python -m benchmarks.linear_probe --page
 
-verify: verify-learning verify-ablation verify-world verify-resume verify-leaks verify-alignment verify-fuzz verify-faults verify-incremental verify-soak verify-finetune verify-esc10
+VERIFY = verify-learning verify-ablation verify-world verify-resume verify-leaks verify-alignment verify-fuzz verify-faults verify-incremental verify-soak verify-finetune verify-esc10
+
+# All of them, whatever one of them comes to; fails where one does.
+verify: setup
+	$(MAKE) --keep-going $(VERIFY)
 
 verify-learning: setup
 	$(BIN)/python -m benchmarks.verify_learning

@@ -98,7 +98,7 @@ def measure_set(paths: Sequence[Path], title: str, rounds: int, video2dataset: s
     first = read_media(str(paths[0]), 16_000).video
     assert first is not None
     width, height = stored_size(first, 128)
-    files = Files(tuple(map(str, paths)), width, height, video2dataset)
+    files = Files(tuple(map(str, paths)), width, height, silent(paths), video2dataset)
     chosen = {name: opener for name, opener in PATHS.items() if video2dataset or "video2dataset" not in name}
     with ExitStack() as stack:
         runs = {}
@@ -111,9 +111,9 @@ def measure_set(paths: Sequence[Path], title: str, rounds: int, video2dataset: s
     return Contest(title, len(paths), sum(map(media_seconds, paths)), costs)
 
 
-def sounding(paths: Sequence[Path]) -> int:
-    """How many of the files have sound."""
-    return sum(read_media(str(path), 16_000).sound is not None for path in paths)
+def silent(paths: Sequence[Path]) -> frozenset[str]:
+    """The files without sound."""
+    return frozenset(str(path) for path in paths if read_media(str(path), 16_000).sound is None)
 
 
 def media_seconds(path: Path) -> float:
@@ -237,7 +237,7 @@ def main() -> None:
         rounds=given.rounds,
         files=given.files,
         real=len(real),
-        sounding=sounding(real),
+        sounding=len(real) - len(silent(real)),
         fixed=fixed,
         absent=absent,
     )

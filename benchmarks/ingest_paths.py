@@ -54,11 +54,14 @@ for line in sys.stdin:
 
 @dataclass(frozen=True)
 class Files:
-    """A set of media files of one stored size. `video2dataset`: a Python that has it, if there is one."""
+    """A set of media files of one stored size. `silent`: those without sound, of which ffmpeg has to be told.
+    `video2dataset`: a Python that has it, if there is one.
+    """
 
     paths: tuple[str, ...]
     width: int
     height: int
+    silent: frozenset[str] = frozenset()
     video2dataset: str | None = None
 
 
@@ -125,10 +128,11 @@ def ffmpeg_files(files: Files, folder: str) -> Done:
     for number, path in enumerate(files.paths):
         place = Path(folder, str(number))
         place.mkdir()
+        sound = ["-map", "0:a:0", "-ac", "1", "-ar", str(RATE), "-c:a", "flac", str(place / "sound.flac")]
         _ffmpeg(
             "-threads", "1", "-i", path, "-filter_threads", "1",
             "-map", "0:v:0", "-vf", scale, "-c:v", "mjpeg", "-threads", "1", "-q:v", "3", str(place / "%05d.jpg"),
-            "-map", "0:a:0?", "-ac", "1", "-ar", str(RATE), "-c:a", "flac", str(place / "sound.flac"),
+            *([] if path in files.silent else sound),
         )  # fmt: skip
         yield [path]
 

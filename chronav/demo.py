@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from chronav import storage, tracking
+from chronav import listing, storage, tracking
 from chronav.config import Config, build
 from chronav.errors import CallError, JobError
 from chronav.outcome import Outcome
@@ -203,7 +203,7 @@ def _command(out: str, data: str | None, config: DemoConfig) -> str:
 
 
 def _in_use(folder: str) -> bool:
-    return storage.exists(folder) and any(True for _ in storage.list_files(folder))
+    return storage.exists(folder) and any(True for _ in listing.list_files(folder))
 
 
 def _free_folder() -> str:

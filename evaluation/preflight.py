@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chronav import storage
+from chronav import listing, storage
 from chronav.errors import CallError
 from evaluation.config import EvaluateConfig
 from evaluation.official import LISTED
@@ -45,7 +45,7 @@ def is_table(data: str, dataset: str | None) -> bool:
     """Whether `data` is a clip table; raises `CallError` where it is neither that nor media of a known layout."""
     if table_exists(data):
         return True
-    if not (storage.exists(data) or storage.is_pattern(data)):
+    if not (storage.exists(data) or listing.is_pattern(data)):
         raise CallError(f"there is no clip table or media at '{data}'", code="missing_data", path=data)
     if dataset is None:
         raise CallError(

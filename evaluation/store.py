@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chronav import storage
+from chronav import listing, storage
 from evaluation.embedder import ClipShape
 
 FORMAT = 1
@@ -94,7 +94,7 @@ def read_kept(path: str) -> dict[str, Kept]:
     if not storage.is_dir(path):
         return {}
     found: dict[str, Kept] = {}
-    for file in storage.list_files(path):
+    for file in listing.list_files(path):
         if file.uri.endswith(".parquet"):
             found |= _by_video(pq.read_table(io.BytesIO(storage.read_bytes(file.uri))))
     return found

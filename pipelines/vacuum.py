@@ -13,8 +13,8 @@ from urllib.parse import unquote
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from chronav import storage
-from chronav.storage import StoredFile
+from chronav import listing, storage
+from chronav.listing import StoredFile
 from pipelines.rebuild import STAGE
 from pipelines.schema import ledger_path
 from pipelines.table import content_number, open_table
@@ -50,7 +50,7 @@ def summary(files: Sequence[StoredFile]) -> dict[str, int]:
 
 
 def _in_folder(folder: str, content: int, oldest: float) -> Iterator[StoredFile]:
-    files = list(storage.list_files(folder))
+    files = list(listing.list_files(folder))
     stages = _given_up(folder, files, content, oldest)
     log = [file for file in files if _LOG in file.uri and _stage(folder, file) not in stages]
     named = _named(log)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from pydantic import Field
 
-from chronav import storage
+from chronav import listing, storage
 from chronav.config import Config, validate
 from chronav.errors import CallError
 from trainer.learner import Learner
@@ -126,7 +126,7 @@ def name_of(step: int) -> str:
 
 def latest(run_folder: str) -> str | None:
     """The newest whole checkpoint below a run's folder, or None."""
-    files = [f.uri for f in storage.list_files(run_folder) if f.uri.endswith(f"/{PROGRESS}")]
+    files = [f.uri for f in listing.list_files(run_folder) if f.uri.endswith(f"/{PROGRESS}")]
     return newest([storage.parent(file) for file in files])
 
 

@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 
+from chronav.errors import JobError
 from trainer.batch import Batch
 from trainer.config import PretrainConfig
+from trainer.dist import gather_objects
 from trainer.learner import Learner
+from trainer.losses.term import Term
 from trainer.objective import Views, run_model
+
+_NAMED_CLIPS = 16
+MicroBatch = tuple[Mapping[str, Term], Views, Batch]
+"""This worker's terms of a micro-batch, what the networks saw of it, and the batch itself."""
+
+
+def not_finite(
+    learner: Learner, step: int, broken: Sequence[str], parts: Sequence[MicroBatch], config: PretrainConfig
+) -> JobError:
+    """The error that names the step, what broke (terms, or `gradient`) and the clips. A collective of all workers."""
+    suspects = [
+        (seen, batch)
+        for terms, seen, batch in parts
+        if not set(broken) <= terms.keys()  # the gradient: any of them
+        or any(not bool(torch.isfinite(terms[name].total)) for name in broken)
+    ]
+    found = _gathered([clip for seen, batch in suspects for clip in culprits(learner, seen, batch, config)])
+    clips = found or _gathered([clip for _, batch in suspects for clip in batch.clip_ids])
+    more = f" and {len(clips) - _NAMED_CLIPS} more" if len(clips) > _NAMED_CLIPS else ""
+    return JobError(
+        f"loss is not finite at step {step}: {', '.join(broken)}; "
+        f"{'clips' if found else 'any of the clips'} {', '.join(clips[:_NAMED_CLIPS])}{more}",
+        code="not_finite",
+    )
+
+
+def _gathered(own: list[str]) -> list[str]:
+    return [clip for part in gather_objects(own) for clip in part]
 
 
 @torch.no_grad()

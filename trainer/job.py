@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from chronav import storage, tracking
+from chronav import listing, storage, tracking
 from chronav.cluster import connected
 from chronav.errors import CallError
 from chronav.progress import say
@@ -116,7 +116,7 @@ def _watched(
 
 def _starting_point(out: str, resume: str, config: PretrainConfig) -> str | None:
     """The checkpoint to go on from, if any; raises `CallError` where the call does not allow it."""
-    exists = storage.exists(out) and any(True for _ in storage.list_files(out))
+    exists = storage.exists(out) and any(True for _ in listing.list_files(out))
     if resume == "no":
         if exists:
             raise CallError(

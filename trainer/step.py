@@ -10,18 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from chronav.errors import JobError
 from trainer.batch import Batch
 from trainer.config import PretrainConfig
-from trainer.culprits import culprits
-from trainer.dist import all_sum, gather_objects, rank, world_size
+from trainer.culprits import not_finite
+from trainer.dist import all_sum, rank, world_size
 from trainer.learner import Learner
 from trainer.losses.term import Term
 from trainer.momentum import Keys
 from trainer.objective import Forward, Views, run_model, see, temporal_counts, temporal_terms, total
 from trainer.precision import autocast
-
-_NAMED_CLIPS = 16
 
 
 @dataclass
@@ -62,7 +59,8 @@ def optimise(learner: Learner, batches: Sequence[Batch], config: PretrainConfig,
         sums.append({name: term.detach() for name, term in terms.items()})
     norm = nn.utils.clip_grad_norm_(learner.model.parameters(), config.grad_clip)
     stepped = _over_all(sums, counts, config, norm)
-    _check_finite(learner, stepped, sums, views, batches, config, step)
+    if broken := _not_finite(stepped):
+        raise not_finite(learner, step, broken, list(zip(sums, views, batches, strict=True)), config)
     learner.optimiser.step()
     assert pool is not None
     learner.contrast.follow(learner.model, step, pool)
@@ -120,30 +118,8 @@ def _total_and_hits(term: Term) -> Tensor:
     return torch.stack([term.total, hits])
 
 
-def _check_finite(
-    learner: Learner,
-    stepped: Stepped,
-    sums: Sequence[dict[str, Term]],
-    views: Sequence[Views],
-    batches: Sequence[Batch],
-    config: PretrainConfig,
-    step: int,
-) -> None:
+def _not_finite(stepped: Stepped) -> list[str]:
+    """The terms, or else `gradient`, that are not finite."""
     broken = [name for name, term in stepped.terms.items() if not bool(torch.isfinite(term.total))]
-    if not broken and bool(torch.isfinite(torch.tensor([stepped.loss, stepped.gradient_norm])).all()):
-        return
-    parts = [
-        (seen, batch)
-        for terms, seen, batch in zip(sums, views, batches, strict=True)
-        if not broken or any(not bool(torch.isfinite(terms[name].total)) for name in broken)
-    ]
-    own = [clip for seen, batch in parts for clip in culprits(learner, seen, batch, config)]
-    found = [clip for part in gather_objects(own) for clip in part]
-    every = [clip for part in gather_objects([c for _, b in parts for c in b.clip_ids]) for clip in part]
-    clips = found or every
-    more = f" and {len(clips) - _NAMED_CLIPS} more" if len(clips) > _NAMED_CLIPS else ""
-    raise JobError(
-        f"loss is not finite at step {step}: {', '.join(broken) or 'gradient'}; "
-        f"{'clips' if found else 'any of the clips'} {', '.join(clips[:_NAMED_CLIPS])}{more}",
-        code="not_finite",
-    )
+    whole = torch.isfinite(torch.tensor([stepped.loss, stepped.gradient_norm])).all()
+    return broken or ([] if bool(whole) else ["gradient"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from deltalake import DeltaTable
 
-from chronav import storage
+from chronav import listing, storage
 from chronav.errors import CallError
 from chronav.progress import Bar
 from pipelines.inspect import tally
@@ -60,7 +60,7 @@ def _bytes(
 ) -> dict[str, int]:
     """Sizes on disk. `unused`: of data files that this version does not name, left by earlier ones or by a kill."""
     live = set(data_files(table))
-    found = (file for file in storage.list_files(path) if file.uri.endswith(".parquet"))
+    found = (file for file in listing.list_files(path) if file.uri.endswith(".parquet"))
     others = (file for file in found if "/_delta_log/" not in file.uri and file.uri not in live)
     return {
         "table": _live_bytes(table),

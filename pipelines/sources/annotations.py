@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 
-from chronav import storage
+from chronav import listing, storage
 from chronav.errors import CallError
 
 
@@ -24,7 +24,7 @@ def annotation_files(path: str, ending: str) -> list[str]:
     """
     if storage.is_file(path):
         return [path]
-    files = storage.list_files(annotation_folder(path))
+    files = listing.list_files(annotation_folder(path))
     found = [file.uri for file in files if file.uri.endswith(ending)]
     if not found:
         raise CallError(f"no file *{ending} is in '{path}'", code="missing_annotations", path=path)

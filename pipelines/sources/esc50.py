@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chronav import storage
-from chronav.storage import StoredFile
+from chronav.listing import StoredFile
 from pipelines.sources.annotations import annotation_folder, annotation_text, csv_records
 from pipelines.sources.base import Listing, file_name, file_stem
 from pipelines.sources.files import SourceFiles

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from chronav import remote, storage
+from chronav import listing, remote, storage
 from chronav.errors import CallError
-from chronav.storage import StoredFile
+from chronav.listing import StoredFile
 from pipelines.sources.names import escaped
 from pipelines.sources.uri_table import UriRow, is_uri_table, read_uri_table
 
@@ -48,7 +48,7 @@ def find_files(source: str, outside: tuple[str, ...] = ()) -> SourceFiles:
         files = _of_folder(source)
     elif storage.is_file(source):
         files = _of_table(source)
-    elif storage.is_pattern(source):
+    elif listing.is_pattern(source):
         files = _of_pattern(source)
     else:
         raise CallError(f"source '{source}' does not exist", code="missing_source", path=source)
@@ -66,15 +66,15 @@ def find_files(source: str, outside: tuple[str, ...] = ()) -> SourceFiles:
 def _of_folder(source: str) -> SourceFiles:
     root = storage.absolute(source)
     prefix = root.rstrip("/") + "/"
-    return SourceFiles(source, root, list(storage.list_files(source)), lambda uri: uri.startswith(prefix))
+    return SourceFiles(source, root, list(listing.list_files(source)), lambda uri: uri.startswith(prefix))
 
 
 def _of_pattern(source: str) -> SourceFiles:
     try:
-        found = list(storage.list_matches(source))
+        found = list(listing.list_matches(source))
     except ValueError as error:
         raise CallError(f"source '{source}': {error}", code="bad_source", path=source) from None
-    return SourceFiles(source, storage.pattern_root(source), found, storage.matcher(source))
+    return SourceFiles(source, listing.pattern_root(source), found, listing.matcher(source))
 
 
 def _of_table(source: str) -> SourceFiles:
@@ -89,7 +89,7 @@ def _of_table(source: str) -> SourceFiles:
     for row in listed:
         rows.setdefault(row.uri, row)
     try:
-        stored = dict(zip(rows, storage.stat_files(list(rows)), strict=True))
+        stored = dict(zip(rows, listing.stat_files(list(rows)), strict=True))
     except OSError as error:
         message = f"source '{source}': its files cannot be listed: {error}"
         raise CallError(message, code="bad_source", path=source) from None

@@ -6,7 +6,7 @@ import hashlib
 
 from chronav import storage
 from chronav.errors import CallError
-from chronav.storage import StoredFile
+from chronav.listing import StoredFile
 from pipelines.sources.base import Listing, file_name
 from pipelines.sources.files import SourceFiles
 from pipelines.sources.layout import Match, make_listing

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from chronav import storage
+from chronav import listing, storage
 from chronav.errors import CallError
-from chronav.storage import StoredFile
+from chronav.listing import StoredFile
 from pipelines.sources.annotations import annotation_folder, annotation_text, malformed
 from pipelines.sources.base import Listing, file_name, file_stem
 from pipelines.sources.files import SourceFiles
@@ -54,7 +54,7 @@ def read_splits(annotations: str) -> dict[str, dict[str, str]]:
     A split that is there must have a list for every class that any split has one for.
     """
     folder = annotation_folder(annotations)
-    lists = {file_name(file.uri): file.uri for file in storage.list_files(folder)}
+    lists = {file_name(file.uri): file.uri for file in listing.list_files(folder)}
     kinds = [match.groups() for match in map(_LIST.fullmatch, lists) if match is not None]
     if not kinds:
         raise CallError(
@@ -73,7 +73,7 @@ def read_splits(annotations: str) -> dict[str, dict[str, str]]:
 
 def listed_classes(annotations: str) -> list[str]:
     """The classes that the folder of official lists has a list of, sorted."""
-    names = [file_name(file.uri) for file in storage.list_files(annotation_folder(annotations))]
+    names = [file_name(file.uri) for file in listing.list_files(annotation_folder(annotations))]
     return sorted({match["label"] for match in map(_LIST.fullmatch, names) if match is not None})
 
 

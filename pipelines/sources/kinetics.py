@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 
 from chronav.errors import CallError
-from chronav.storage import StoredFile
+from chronav.listing import StoredFile
 from pipelines.sources.annotations import (
     annotation_files,
     annotation_text,

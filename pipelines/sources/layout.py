@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 
 from chronav.errors import CallError
-from chronav.storage import StoredFile
+from chronav.listing import StoredFile
 from pipelines.sources.base import Listing, SourceItem
 from pipelines.sources.files import SourceFiles
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from chronav import storage
-from chronav.storage import StoredFile
+from chronav.listing import StoredFile
 from pipelines.sources.annotations import annotation_folder, annotation_text
 from pipelines.sources.base import Listing, file_stem
 from pipelines.sources.files import SourceFiles

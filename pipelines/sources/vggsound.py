@@ -6,7 +6,7 @@ import re
 
 from chronav import storage
 from chronav.errors import CallError
-from chronav.storage import StoredFile
+from chronav.listing import StoredFile
 from pipelines.sources.annotations import annotation_folder, annotation_text, csv_rows, malformed
 from pipelines.sources.base import Listing, file_stem
 from pipelines.sources.files import SourceFiles

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from chronav import storage
+from chronav import listing, storage
 from chronav.errors import CallError
 from chronav.progress import Bar
 from pipelines.world.config import WorldConfig
@@ -117,7 +117,7 @@ def _refuse_strangers(folder: str, videos: list[Video]) -> None:
     if not storage.is_dir(folder):
         return
     own = {storage.join(folder, video.path) for video in videos}
-    strangers = [file.uri for file in storage.list_files(folder) if file.uri not in own]
+    strangers = [file.uri for file in listing.list_files(folder) if file.uri not in own]
     if strangers:
         raise CallError(
             f"'{folder}' holds {len(strangers)} files that are not of this world, such as '{strangers[0]}'",

@@ -15,7 +15,7 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 
-from chronav import remote, storage
+from chronav import listing, remote, storage
 from chronav.errors import CallError
 
 
@@ -102,7 +102,7 @@ def test_a_store_out_of_reach_is_an_os_error(
     with pytest.raises(ConnectionError):
         storage.read_bytes("s3://b/x")
     with pytest.raises(ConnectionError):
-        list(storage.list_files("s3://b/x"))
+        list(listing.list_files("s3://b/x"))
     with pytest.raises(ConnectionError):
         storage.download("s3://b/x", str(tmp_path / "x"))
 
@@ -116,12 +116,12 @@ def test_files_of_a_bucket(bucket: str, s3_server, tmp_path: Path) -> None:
         remote.FileSystem(marker).fs.call_s3(
             "put_object", Bucket=bucket[5:], Key=marker.removeprefix(f"{bucket}/"), Body=b""
         )
-    listed = list(storage.list_files(root))
+    listed = list(listing.list_files(root))
     assert [file.uri for file in listed] == [f"{root}/{name}" for name in names[:3]]
     assert {file.size for file in listed} == {5}
-    assert list(storage.list_matches(f"{root}/**/*.mp4")) == listed
-    assert [file.uri for file in storage.list_matches(f"{root}/*.mp4")] == [f"{root}/a b.mp4"]
-    assert storage.stat_files([*(file.uri for file in listed), f"{root}/gone", root]) == [*listed, None, None]
+    assert list(listing.list_matches(f"{root}/**/*.mp4")) == listed
+    assert [file.uri for file in listing.list_matches(f"{root}/*.mp4")] == [f"{root}/a b.mp4"]
+    assert listing.stat_files([*(file.uri for file in listed), f"{root}/gone", root]) == [*listed, None, None]
     assert (storage.is_dir(root), storage.is_file(root), storage.is_file(listed[0].uri)) == (
         True,
         False,
@@ -135,7 +135,7 @@ def test_files_of_a_bucket(bucket: str, s3_server, tmp_path: Path) -> None:
     assert all(file.mtime == int(file.mtime) for file in listed)
     storage.remove(listed[0].uri)
     storage.remove(listed[0].uri)
-    assert list(storage.list_files(root)) == listed[1:]
+    assert list(listing.list_files(root)) == listed[1:]
     storage.remove(root)
     assert not storage.exists(root)
 
@@ -145,9 +145,9 @@ def test_a_listing_asks_for_no_single_file(bucket: str, s3_server) -> None:
     for uri in uris:
         storage.write_bytes(uri, b"1")
     before = len(s3_server.requests())
-    assert [file.uri for file in storage.list_files(f"{bucket}/videos")] == uris
-    assert len(list(storage.list_matches(f"{bucket}/videos/*.mp4"))) == len(uris)
-    assert [file and file.uri for file in storage.stat_files(uris)] == uris
+    assert [file.uri for file in listing.list_files(f"{bucket}/videos")] == uris
+    assert len(list(listing.list_matches(f"{bucket}/videos/*.mp4"))) == len(uris)
+    assert [file and file.uri for file in listing.stat_files(uris)] == uris
     asked = s3_server.requests()[before:]
     assert 3 <= len(asked) <= 9
     assert not [path for _, path in asked if path.endswith(".mp4")]

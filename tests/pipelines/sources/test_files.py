@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chronav import storage
+from chronav import listing, storage
 from chronav.errors import CallError
 from pipelines.sources.files import find_files
 
@@ -77,7 +77,7 @@ def test_a_table_of_uris(root: str) -> None:
         storage.join(root, "a/2.avi")
     )
     # A file is shown as the listing of its folder shows it, or the ledger would take it for another.
-    listed = {file.uri: file for file in storage.list_files(root)}
+    listed = {file.uri: file for file in listing.list_files(root)}
     assert all(file == listed[file.uri] for file in found.found if ".hidden" not in file.uri)
 
 
