@@ -89,13 +89,13 @@ def one_ray(cpus: int) -> Iterator[None]:
     """A private Ray with `cpus` workers, and an MLflow store of its own."""
     with tempfile.TemporaryDirectory(prefix="chronav-bench-") as folder:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
-        from chronav.cluster import quiet_ray_data
+        from chronav.cluster import set_up_ray_data
 
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
         ray.init(address="local", num_cpus=cpus, include_dashboard=False, log_to_driver=False)
-        quiet_ray_data()
+        set_up_ray_data()
         try:
             yield
         finally:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chronav.allocator import keep_freed_memory
-from chronav.cluster import quiet_ray_data
+from chronav.cluster import set_up_ray_data
 from chronav.progress import Bar
 from evaluation.embedder import ClipRequest, ClipShape, Embedded, embed_rows
 from evaluation.items import Video
@@ -113,7 +113,7 @@ def embed_videos(
     """Run the plan on a pool of actors. Ray is connected. The result does not depend on the pool's size."""
     import ray.data
 
-    quiet_ray_data()
+    set_up_ray_data()
 
     tasks = [_task(groups[number], plan.requests[number]) for number in sorted(plan.requests)]
     resources = ray.cluster_resources()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from chronav.cluster import connected, quiet_ray_data
+from chronav.cluster import connected, set_up_ray_data
 from chronav.errors import JobError
 from chronav.progress import Bar, Rate
 from pipelines import compact, duplicates
@@ -137,14 +137,11 @@ def _run(
     """Run the tasks with Ray Data over all nodes; their answers as they come.
 
     Some thousands at a time: Ray Data puts all that it is given into its store before it begins, and keeps it.
-
-    Where several run, Ray Data looks ten times a second for those that have ended and starts the next ones only
-    then: tasks are to be some seconds long.
     """
     import ray.data
     from ray.exceptions import RayError
 
-    quiet_ray_data()
+    set_up_ray_data()
     try:
         for start in range(0, len(tasks), _TASKS_AT_ONCE):
             some = list(tasks[start : start + _TASKS_AT_ONCE])

@@ -14,7 +14,7 @@ import pyarrow as pa
 import ray
 import ray.data
 
-from chronav.cluster import quiet_ray_data
+from chronav.cluster import set_up_ray_data
 from trainer.arena import Arena
 from trainer.sample import Sample
 
@@ -89,7 +89,7 @@ class Round(NamedTuple):
 
 
 def _decode_round(jobs: list[Job], task: Any) -> Round:
-    quiet_ray_data()
+    set_up_ray_data()
     ray.data.DataContext.get_current().execution_options.preserve_order = True
     dataset = ray.data.from_arrow([pa.table({"job": pa.array([job.blob], pa.binary())}) for job in jobs])
     results = dataset.map_batches(task, batch_format="pyarrow", batch_size=None, num_cpus=1).materialize()
