@@ -86,8 +86,8 @@ def section(costs: dict[str, list[Cost]], files: int, cores: int) -> str:
 def main() -> None:
     """Run, print, and write the page's section where `--page` is given."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--files", type=int, default=160)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--files", type=int, default=320)
     parser.add_argument("--page", nargs="?", const=PAGE, help=f"write the section of this page ({PAGE})")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chronav-bench-") as name:
