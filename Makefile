@@ -36,6 +36,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.train_step --page
 	$(BIN)/python -m benchmarks.ingest --page
 	$(BIN)/python -m benchmarks.ingest_workers --page
+	$(BIN)/python -m benchmarks.ray_data --page
 	$(BIN)/python -m benchmarks.features --page
 	$(BIN)/python -m benchmarks.linear_probe --page
 

@@ -89,13 +89,12 @@ def one_ray(cpus: int) -> Iterator[None]:
     """A private Ray with `cpus` workers, and an MLflow store of its own."""
     with tempfile.TemporaryDirectory(prefix="chronav-bench-") as folder:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
-        from chronav.cluster import set_up_ray_data
-
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
+        from ray.data import DataContext
 
         ray.init(address="local", num_cpus=cpus, include_dashboard=False, log_to_driver=False)
-        set_up_ray_data()
+        DataContext.get_current().enable_progress_bars = False
         try:
             yield
         finally:

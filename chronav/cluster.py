@@ -44,20 +44,24 @@ def connected(min_cpus: int = 1) -> Iterator[None]:
         ray.shutdown()
 
 
-def set_up_ray_data() -> None:
-    """Fit Ray Data to jobs of one operation, which is what all of chronav's are.
+@contextmanager
+def fitted_ray_data() -> Iterator[None]:
+    """Data sets that are made inside the block are run as fits jobs of one operation, which all of chronav's are.
 
-    Off: its progress bars and chatter (chronav shows its own, with time left); the end of a job in which no task has
-    ended for half an hour (a long film takes longer, and every file has a limit of its own); and shares of the
-    cluster kept for each operation, which let a single task run in the first second of a job, whatever the cluster,
-    and idle a fifth of a second between any two tasks (measured, Ray 2.60). What a job makes has to be small
-    therefore, or the job: nothing holds its tasks back.
+    Off: Ray Data's progress bars and chatter (chronav shows its own, with time left); its end of a job in which no
+    task has ended for half an hour (a long film takes longer, and every file has a limit of its own); and the shares
+    of the cluster that it keeps for each operation. These let one task run in the first second of a job, whatever
+    the cluster, and leave a fifth of a second between any two tasks of a worker (Ray 2.60: `benchmarks.ray_data`).
+    Without them a job's answers have to be small, or the job: it is not slowed down for what is not read yet.
     """
-    import ray.data
+    from ray.data import DataContext
 
-    context = ray.data.DataContext.get_current()
+    context = DataContext.get_current().copy()
     context.enable_progress_bars = False
     context.execution_no_progress_timeout_s = -1
     context.op_resource_reservation_enabled = False
+    context.downstream_capacity_backpressure_ratio = None
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+    with DataContext.current(context):
+        yield

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chronav.allocator import keep_freed_memory
-from chronav.cluster import set_up_ray_data
+from chronav.cluster import fitted_ray_data
 from chronav.progress import Bar
 from evaluation.embedder import ClipRequest, ClipShape, Embedded, embed_rows
 from evaluation.items import Video
@@ -113,19 +113,18 @@ def embed_videos(
     """Run the plan on a pool of actors. Ray is connected. The result does not depend on the pool's size."""
     import ray.data
 
-    set_up_ray_data()
-
     tasks = [_task(groups[number], plan.requests[number]) for number in sorted(plan.requests)]
     resources = ray.cluster_resources()
     size = max(1, min(workers, int(resources.get("CPU", 1)), len(tasks)))
-    dataset = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
-        _Worker,
-        fn_constructor_args=(list(networks), shape, batch_size, 1),
-        batch_size=1,
-        num_cpus=1,
-        num_gpus=min(1.0, resources.get("GPU", 0.0) / size),
-        compute=ray.data.ActorPoolStrategy(size=size),
-    )
+    with fitted_ray_data():
+        dataset = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
+            _Worker,
+            fn_constructor_args=(list(networks), shape, batch_size, 1),
+            batch_size=1,
+            num_cpus=1,
+            num_gpus=min(1.0, resources.get("GPU", 0.0) / size),
+            compute=ray.data.ActorPoolStrategy(size=size),
+        )
     parts = []
     done, views = 0, 1 if shape.modality == "audio" else shape.crops
     with Bar("embed", total=plan.clips * views, unit="clips") as bar:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from chronav.cluster import connected, set_up_ray_data
+from chronav.cluster import connected, fitted_ray_data
 from chronav.errors import JobError
 from chronav.progress import Bar, Rate
 from pipelines import compact, duplicates
@@ -27,6 +27,9 @@ from pipelines.writer import Part
 
 _RAISED = re.compile(r"^(?!ray\.)[A-Za-z_][\w.]*: .+$", re.MULTILINE)
 _TASKS_AT_ONCE = 2000
+_TASKS_A_CPU = (
+    16  # that run or wait on the cluster: no CPU is idle until the driver has seen that a task has ended
+)
 _HASHES_A_TASK = 16  # files that a task only hashes, at least
 _HASH_TASKS = 256  # such tasks, at most
 
@@ -141,11 +144,14 @@ def _run(
     import ray.data
     from ray.exceptions import RayError
 
-    set_up_ray_data()
     try:
         for start in range(0, len(tasks), _TASKS_AT_ONCE):
             some = list(tasks[start : start + _TASKS_AT_ONCE])
-            yield from ray.data.from_items(some, override_num_blocks=len(some)).map(work).iter_rows()
+            with fitted_ray_data():
+                items = ray.data.from_items(some, override_num_blocks=len(some))
+                pool = ray.data.TaskPoolStrategy(size=min(len(some), _TASKS_A_CPU * _cpus()))
+                answers = items.map(work, compute=pool)
+            yield from answers.iter_rows()
     except RayError as error:
         raise JobError(f"ingest stopped: {_raised(error)}", code="ray", path=table) from error
 

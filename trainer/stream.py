@@ -14,7 +14,7 @@ import pyarrow as pa
 import ray
 import ray.data
 
-from chronav.cluster import set_up_ray_data
+from chronav.cluster import fitted_ray_data
 from trainer.arena import Arena
 from trainer.sample import Sample
 
@@ -89,10 +89,11 @@ class Round(NamedTuple):
 
 
 def _decode_round(jobs: list[Job], task: Any) -> Round:
-    set_up_ray_data()
-    ray.data.DataContext.get_current().execution_options.preserve_order = True
-    dataset = ray.data.from_arrow([pa.table({"job": pa.array([job.blob], pa.binary())}) for job in jobs])
-    results = dataset.map_batches(task, batch_format="pyarrow", batch_size=None, num_cpus=1).materialize()
+    with fitted_ray_data():
+        ray.data.DataContext.get_current().execution_options.preserve_order = True
+        dataset = ray.data.from_arrow([pa.table({"job": pa.array([job.blob], pa.binary())}) for job in jobs])
+        decoded = dataset.map_batches(task, batch_format="pyarrow", batch_size=None, num_cpus=1)
+    results = decoded.materialize()
     return Round(results.to_arrow_refs(), sum(job.samples for job in jobs), results.size_bytes())
 
 
