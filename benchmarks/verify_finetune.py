@@ -98,7 +98,7 @@ def result_of(folder: Path, labels: int) -> dict[str, Any] | None:
     """The kept result of a cell, if it was made with the present config, version and code."""
     file = result_file(folder, labels)
     result = json.loads(file.read_text()) if file.exists() else None
-    return result if result and result["current"] == current(folder, labels) else None
+    return result if result and result.get("current") == current(folder, labels) else None
 
 
 def current(folder: Path, labels: int) -> list[str]:

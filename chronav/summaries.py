@@ -46,7 +46,7 @@ def inspect(o: Mapping[str, Any]) -> str:
 
 def pretrain(o: Mapping[str, Any]) -> str:
     """Accuracies on held-out videos, probes, and where the export is."""
-    begun = o.get("resumed_from_step", 0)
+    begun = o["begun_at_step"]
     of_this_call = f", {o['steps'] - begun} of them in this call" if begun else ""
     samples = o["samples"] // o["steps"] * (o["steps"] - begun)
     lines = [

@@ -66,7 +66,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "")
     """What differs between two sets of values, as `key=now (was before)`, nested keys with dots."""
     found: list[str] = []
     for name in sorted(before.keys() | now.keys()):
-        old, new = before.get(name), now.get(name)
+        old, new = before.get(name, "not there"), now.get(name, "not there")
         if isinstance(old, dict) and isinstance(new, dict):
             found += changes(old, new, f"{prefix}{name}.")
         elif old != new:

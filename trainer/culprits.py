@@ -23,11 +23,11 @@ MicroBatch = tuple[Mapping[str, Term], Views, Batch]
 def not_finite(
     learner: Learner, step: int, broken: Sequence[str], parts: Sequence[MicroBatch], config: PretrainConfig
 ) -> JobError:
-    """The error that names the step, what broke (terms, or `gradient`) and the clips. A collective of all workers."""
+    """The error that names the step, what broke (terms, their `total`, the `gradient`) and the clips. A collective of all workers."""
     suspects = [
         (seen, batch)
         for terms, seen, batch in parts
-        if not set(broken) <= terms.keys()  # the gradient: any of them
+        if not set(broken) <= terms.keys()  # total, gradient: any of them
         or any(not bool(torch.isfinite(terms[name].total)) for name in broken)
     ]
     found = _gathered([clip for seen, batch in suspects for clip in culprits(learner, seen, batch, config)])

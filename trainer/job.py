@@ -84,6 +84,7 @@ def pretrain(
     return {
         **_described(data, out, config),
         **outcome,
+        "begun_at_step": checkpoint.read_progress(start).step if start else 0,
         "mlflow_run_id": run.run_id,
         "model_version": f"{tracking.REGISTERED_MODEL}/{version}",
         "seconds": time.monotonic() - began,

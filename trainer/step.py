@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -119,7 +120,8 @@ def _total_and_hits(term: Term) -> Tensor:
 
 
 def _not_finite(stepped: Stepped) -> list[str]:
-    """The terms, or else `gradient`, that are not finite."""
+    """The terms that are not finite, or else `total` (their sum) or `gradient`."""
     broken = [name for name, term in stepped.terms.items() if not bool(torch.isfinite(term.total))]
-    whole = torch.isfinite(torch.tensor([stepped.loss, stepped.gradient_norm])).all()
-    return broken or ([] if bool(whole) else ["gradient"])
+    if not broken and not math.isfinite(stepped.loss):
+        return ["total"]
+    return broken or ([] if math.isfinite(stepped.gradient_norm) else ["gradient"])

@@ -13,7 +13,7 @@ OUTCOME = {
 
 
 def test_a_resumed_run_counts_the_samples_of_its_own_call() -> None:
-    whole = summaries.pretrain(OUTCOME | {"resumed_from_step": 0})
+    whole = summaries.pretrain(OUTCOME | {"begun_at_step": 0})
     assert whole.startswith("10 steps, 80 samples in 4 s;")
-    resumed = summaries.pretrain(OUTCOME | {"resumed_from_step": 6})
+    resumed = summaries.pretrain(OUTCOME | {"begun_at_step": 6})
     assert resumed.startswith("10 steps, 4 of them in this call, 32 samples in 4 s;")

@@ -52,3 +52,19 @@ def test_row_groups_stay_small_and_binaries_have_no_statistics(tmp_path: Path) -
             or column.path_in_schema == "audio"
         ):
             assert column.statistics is None, column.path_in_schema
+
+
+def test_the_media_of_a_row_group_are_one_page(tmp_path: Path) -> None:
+    """Arrow says nothing of pages: each begins with a header, which here comes where the last one's values end."""
+    with PartWriter(str(tmp_path)) as writer:
+        writer.add([row(index, frame_bytes=400_000) for index in range(6)])  # 9.6 MB of frames
+    assert writer.part is not None
+    path = tmp_path / writer.part.name
+    metadata = pq.ParquetFile(path).metadata.row_group(0)
+    columns = [metadata.column(index) for index in range(metadata.num_columns)]
+    frames = next(column for column in columns if column.path_in_schema.startswith("frames"))
+    chunk = path.read_bytes()[frames.data_page_offset :][: frames.total_compressed_size]
+    # What lies between values is their length and, at the start of a page, a header: here once, before the first.
+    between = chunk.split(bytes(400_000))
+    assert len(between) == 6 * 4 + 1
+    assert [len(gap) for gap in between[1:-1]] == [4] * (6 * 4 - 1)

@@ -92,6 +92,7 @@ def test_sigterm_saves_the_step_that_was_reached(trained):
     assert trained["stopped"].exit_code == 143
     assert 2 <= trained["left"].step < STEPS
     assert trained["second"]["resumed_from_step"] == trained["left"].step
+    assert trained["second"]["begun_at_step"] == trained["left"].step
 
 
 def test_the_outcome_holds_what_the_contract_promises(trained):
@@ -99,6 +100,7 @@ def test_the_outcome_holds_what_the_contract_promises(trained):
     assert set(outcome) >= {
         "steps",
         "samples",
+        "begun_at_step",
         "resumed_from_step",
         "losses",
         "accuracies",
