@@ -126,7 +126,9 @@ def p_text(p: float | None, groups: int) -> str:
 def coverage_text(cover: Mapping[str, Any]) -> str:
     """One line: what of the official list was found."""
     whose = "official list" if cover["official_list"] else "no official list given; as the table marks them"
+    unusable = cover.get("unusable", 0)  # outcomes of before have none
+    nothing = f", {unusable} found with nothing to measure" if unusable else ""
     return (
-        f"coverage: {cover['listed']} listed ({whose}), {cover['found']} found, {cover['missing']} missing, "
+        f"coverage: {cover['listed']} listed ({whose}), {cover['found']} found{nothing}, {cover['missing']} missing, "
         f"{cover['answerable']} of {cover['test_found']} test items answerable, {cover['classes']} classes"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,21 +38,28 @@ def measurable_folds(labels: np.ndarray, folds: Sequence[Fold]) -> tuple[list[Fo
     return kept, list(dict.fromkeys(notes))
 
 
-def coverage(labels: np.ndarray, folds: Sequence[Fold], listed: int | None) -> dict[str, Any]:
+def coverage(
+    labels: np.ndarray,
+    folds: Sequence[Fold],
+    listed: Collection[str] | None = None,
+    there: Collection[str] = (),
+    left_out: Collection[str] = (),
+) -> dict[str, Any]:
     """The `coverage` object of an outcome; counts are of videos.
 
     `listed`: items of the official list; None where no list was given: then what the table itself
-    marks is all that is known (`official_list` says which). `answerable`: test items whose class
-    has a training item.
+    marks is all that is known (`official_list` says which). `there`: all items found, `missing` those listed and
+    not among them; `left_out`: those in which there is nothing to measure, of which `unusable` counts the listed.
+    `answerable`: test items whose class has a training item.
     """
     used = np.unique(np.concatenate([np.concatenate([fold.train, fold.test]) for fold in folds]))
     test = np.unique(np.concatenate([fold.test for fold in folds]))
     can = np.unique(np.concatenate([fold.test[answerable(labels, fold)] for fold in folds]))
-    total = int(used.size) if listed is None else listed
     return {
-        "listed": total,
+        "listed": int(used.size) if listed is None else len(listed),
         "found": int(used.size),
-        "missing": total - int(used.size),
+        "unusable": len(set(listed or ()) & set(left_out)),
+        "missing": len(set(listed or ()) - set(there)),
         "answerable": int(can.size),
         "test_found": int(test.size),
         "classes": len(set(labels[test])),
@@ -72,11 +79,17 @@ def caveats(cover: dict[str, Any], measured: bool = True) -> list[str]:
     if cover["missing"]:
         notes.append(
             f"Only {cover['found']} of {cover['listed']} listed items were found"
+            + (f" ({cover['unusable']} more have nothing to measure)" if cover["unusable"] else "")
             + (
                 ": these numbers mean little, are no result on the data set and compare with no published one."
                 if measured
                 else "."
             )
+        )
+    elif cover["unusable"]:
+        notes.append(
+            f"{cover['unusable']} of {cover['listed']} listed items have nothing to measure and are left out: no "
+            "result on the whole data set."
         )
     if measured and cover["answerable"] < _FEW_TEST_ITEMS:
         notes.append(f"{cover['answerable']} test items are few: read the intervals, not the values.")

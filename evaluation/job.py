@@ -75,7 +75,7 @@ def evaluate(
             "answers": answer_table(subject, found),
             "rankings": ranking_table(subject, found.get(PRETRAINED, [])),
         }
-        shown = gather(bench, found, outcome.get("neighbours", ()), source.annotations)
+        shown = gather(bench, found, outcome.get("neighbours", ()))
         publish(run, outcome, config, tables, shown)
     except BaseException as error:
         run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")

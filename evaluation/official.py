@@ -81,9 +81,11 @@ def _esc50_rows(folder: str) -> list[dict[str, str]]:
     return list(csv_records(path, annotation_text(path), {"filename", "fold", "category"}))
 
 
-def listed_in(official: OfficialList, *split_keys: str) -> int:
-    """How many items the list names for one or any of several splits, such as `ucf101/1`."""
-    return sum(any(key in splits for key in split_keys) for splits in official.values())
+def listed_in(official: OfficialList, *split_keys: str) -> set[str]:
+    """The items that the list names for one or any of several splits, such as `ucf101/1`; without one, all of it."""
+    if not split_keys:
+        return set(official)
+    return {item for item, splits in official.items() if any(key in splits for key in split_keys)}
 
 
 def with_official_splits(videos: Sequence[Video], official: OfficialList) -> list[Video]:

@@ -33,7 +33,7 @@ class Subject:
 
     `folds`: those in which something can be told; `division`: how they came about, in words. `split_coverage`:
     fold name -> its coverage, those that cannot be measured included. `split_keys`: the official splits, where they
-    are of such.
+    are of such. `missing`: ids that the official list names for what is measured, and that are not there.
     """
 
     table: TableVersion
@@ -48,6 +48,7 @@ class Subject:
     seen: int
     notes: list[str]
     split_keys: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
     @property
     def table_version(self) -> int:
@@ -95,7 +96,9 @@ def prepare(
         official = read_official(annotations, name)
         videos = with_official_splits(videos, official)
         check_labels(videos, annotations, name)
+    there = {video.video_id for video in videos}
     videos, notes = _measurable(videos, method.modalities)
+    left_out = there - {video.video_id for video in videos}
     division = divide(videos, name, task.split, config, official is not None)
     labels = labels_of(videos)
     overlap = _refuse_seen(videos, division.folds, task)
@@ -103,9 +106,8 @@ def prepare(
         notes.append(f"{overlap} test items were seen in pre-training (allow_seen).")
     folds, untold = measurable_folds(labels, division.folds)
     folds, fewer = with_few_labels(folds, labels, config.labels_per_class)
-    cover = coverage(
-        labels, division.folds, None if official is None else listed_in(official, *division.keys)
-    )
+    listed = None if official is None else listed_in(official, *division.keys)
+    cover = coverage(labels, division.folds, listed, there, left_out)
     subject = Subject(
         table=TableVersion(storage.absolute(table), str(opened.metadata().id), opened.version()),
         dataset=name,
@@ -115,7 +117,8 @@ def prepare(
         division=division.text,
         official=bool(division.keys),
         coverage=cover,
-        split_coverage=_each_coverage(labels, division, official),
+        split_coverage=_each_coverage(labels, division, official, there, left_out),
+        missing=sorted((listed or set()) - there),
         seen=overlap,
         notes=[*notes, *untold, *fewer, *_torn_groups(videos, division.folds), *caveats(cover, bool(folds))],
         split_keys=division.keys,
@@ -136,13 +139,13 @@ def _refuse_seen(videos: Sequence[Video], folds: Sequence[Fold], task: Measureme
 
 
 def _each_coverage(
-    labels: np.ndarray, division: Division, official: OfficialList | None
+    labels: np.ndarray, division: Division, official: OfficialList | None, there: set[str], left_out: set[str]
 ) -> dict[str, dict[str, Any]]:
-    def listed(fold: Fold) -> int | None:
-        numbered = fold.name not in division.keys
-        return None if official is None or numbered else listed_in(official, fold.name)
+    def listed(fold: Fold) -> set[str] | None:
+        key = fold.name.partition(" ")[0]  # a numbered fold, `esc50/fold 3`, trains on all the others
+        return None if official is None or key not in division.keys else listed_in(official, key)
 
-    return {fold.name: coverage(labels, [fold], listed(fold)) for fold in division.folds}
+    return {fold.name: coverage(labels, [fold], listed(fold), there, left_out) for fold in division.folds}
 
 
 def _torn_groups(videos: Sequence[Video], folds: Sequence[Fold]) -> list[str]:

@@ -23,7 +23,10 @@ MicroBatch = tuple[Mapping[str, Term], Views, Batch]
 def not_finite(
     learner: Learner, step: int, broken: Sequence[str], parts: Sequence[MicroBatch], config: PretrainConfig
 ) -> JobError:
-    """The error that names the step, what broke (terms, their `total`, the `gradient`) and the clips. A collective of all workers."""
+    """The error that names the step, what broke (terms, their `total`, the `gradient`) and the clips.
+
+    A collective of all workers.
+    """
     suspects = [
         (seen, batch)
         for terms, seen, batch in parts

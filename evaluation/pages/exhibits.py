@@ -11,7 +11,6 @@ import numpy as np
 from evaluation.bench import Bench
 from evaluation.metrics import group_means
 from evaluation.neighbours import choose_queries
-from evaluation.official import read_official
 from evaluation.pages.feature_map import (
     THUMBNAIL,
     FeatureMap,
@@ -56,9 +55,7 @@ class Exhibits:
     silenced: int = 0
 
 
-def gather(
-    bench: Bench, found: Found, neighbours: Sequence[Mapping[str, Any]], annotations: str | None
-) -> Exhibits:
+def gather(bench: Bench, found: Found, neighbours: Sequence[Mapping[str, Any]]) -> Exhibits:
     """Read from the clip table what the page of a measurement shows. `neighbours`: as in the outcome."""
     subject = bench.subject
     place = {video.video_id: index for index, video in enumerate(subject.videos)}
@@ -77,7 +74,7 @@ def gather(
         ],
         answers=[_answered(subject, index, answer, media) for index, answer in asked],
         map=_feature_map(bench, found),
-        missing=_missing(subject, annotations),
+        missing=subject.missing,
         silenced=silenced,
     )
 
@@ -156,13 +153,3 @@ def _feature_map(bench: Bench, found: Found) -> FeatureMap | None:
         for index, video in ((index, subject.videos[index]) for index in shown)
     ]
     return FeatureMap(points, places, variance, len(subject.used), thumbnails, columns)
-
-
-def _missing(subject: Subject, annotations: str | None) -> list[str]:
-    """Ids that the official list names for the splits that are measured, and that have nothing to measure."""
-    if annotations is None or not subject.split_keys:
-        return []
-    there = {video.video_id for video in subject.videos}
-    official = read_official(annotations, subject.dataset)
-    named = (item for item, splits in official.items() if any(key in splits for key in subject.split_keys))
-    return sorted(item for item in named if item not in there)

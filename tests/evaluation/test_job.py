@@ -141,6 +141,10 @@ def test_audio_over_all_folds(ray_local: None, esc50_table: str, tiny_export: st
     assert outcome["metrics"]["top1_video_low"] < 0.9  # 20 recordings are not certainty
     assert outcome["coverage"] | {"listed": 30, "found": 20, "missing": 10} == outcome["coverage"]
     assert "Only 20 of 30 listed items were found" in outcome["summary"]
+    for fold in outcome["folds"]:
+        cover = fold["coverage"]
+        assert cover["official_list"]
+        assert (cover["listed"], cover["found"], cover["missing"]) == (30, 20, 10)
 
 
 def refused(code: str, *args: Any) -> str:

@@ -73,7 +73,8 @@ def test_official_lists(tmp_path: Path) -> None:
             "Biking/v_Biking_g01_c01.avi\nYoYo/v_YoYo_g01_c01.avi\n\n"
         )
     official = read_official(str(tmp_path), "ucf101")
-    assert listed_in(official, "ucf101/1") == 4
+    assert len(listed_in(official, "ucf101/1")) == 4
+    assert listed_in(official) == set(official)
     here = with_official_splits(
         [video("v_Biking_g01_c01", s1="train"), video("v_Biking_g99_c01", s1="test")], official
     )
@@ -95,7 +96,7 @@ def test_real_official_lists(real_data: Path) -> None:
     ucf = read_official(str(real_data / "annotations" / "ucf101"), "ucf101")
     sides = [splits["ucf101/1"] for splits in ucf.values()]
     assert (sides.count("train"), sides.count("test")) == (9537, 3783)  # the counts of the data set's paper
-    assert listed_in(ucf, "ucf101/1") == 13320
+    assert len(listed_in(ucf, "ucf101/1")) == 13320
     esc = read_official(str(real_data / "annotations" / "esc50"), "esc50")
     assert len(esc) == 2000
     folds = [splits["esc50/fold"] for splits in esc.values()]
@@ -106,10 +107,13 @@ def test_coverage_and_answerable() -> None:
     labels = np.array(["a", "a", "b", "c", "b"], dtype=object)
     fold = Fold("ucf101/1", "ucf101/1=test", np.array([0, 2]), np.array([1, 3, 4]))
     assert answerable(labels, fold).tolist() == [True, False, True]
-    cover = coverage(labels, [fold], listed=12)
+    listed = [f"item {number}" for number in range(14)]
+    left_out = ["item 3", "item 8", "not listed"]
+    cover = coverage(labels, [fold], listed, [*listed[9:], *left_out], left_out)
     assert cover == {
-        "listed": 12,
+        "listed": 14,
         "found": 5,
+        "unusable": 2,
         "missing": 7,
         "answerable": 2,
         "test_found": 3,
@@ -118,10 +122,12 @@ def test_coverage_and_answerable() -> None:
     }
     text = " ".join(caveats(cover))
     assert "1 of 3 test items found cannot be answered" in text
-    assert "Only 5 of 12 listed items" in text
+    assert "Only 5 of 14 listed items were found (2 more have nothing to measure)" in text
     assert "2 test items are few" in text
-    own = coverage(labels, [fold], listed=None)
-    assert (own["listed"], own["missing"], own["official_list"]) == (5, 0, False)
+    silent = " ".join(caveats(cover | {"missing": 0}))
+    assert "2 of 14 listed items have nothing to measure and are left out" in silent
+    own = coverage(labels, [fold], None, ["item 3"], ["item 3"])
+    assert (own["listed"], own["missing"], own["unusable"], own["official_list"]) == (5, 0, 0, False)
     assert "metrics" not in " ".join(caveats(cover, measured=False)), "there are none"
     assert caveats(own | {"answerable": 3000, "test_found": 3000}) == []
 

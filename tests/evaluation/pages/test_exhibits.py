@@ -45,7 +45,7 @@ def answered(bench: Bench, answer: str) -> Found:
 
 
 def test_answers_are_of_test_videos_with_their_pictures_and_sounds(bench: Bench) -> None:
-    shown = exhibits.gather(bench, answered(bench, "red"), (), None)
+    shown = exhibits.gather(bench, answered(bench, "red"), ())
     assert len(shown.answers) == 9
     for one in shown.answers:
         assert one.answer == "red"
@@ -57,7 +57,7 @@ def test_answers_are_of_test_videos_with_their_pictures_and_sounds(bench: Bench)
 
 
 def test_the_map_has_every_video_once_and_keeps_classes_together(bench: Bench) -> None:
-    drawn = exhibits.gather(bench, answered(bench, "red"), (), None).map
+    drawn = exhibits.gather(bench, answered(bench, "red"), ()).map
     assert drawn is not None
     assert len(drawn.points) == drawn.videos == 21
     assert sum(point.test for point in drawn.points) == 9
@@ -73,7 +73,7 @@ def test_neighbours_take_the_place_of_answers(bench: Bench) -> None:
         "query": {"video_id": "v_red_g05", "label": "red"},
         "neighbours": [{"video_id": "v_blue_g01", "label": "blue", "correct": False}],
     }
-    shown = exhibits.gather(bench, answered(bench, "red"), [row], None)
+    shown = exhibits.gather(bench, answered(bench, "red"), [row])
     assert not shown.answers
     (found,) = shown.neighbours
     assert (found.query.video_id, found.query.correct) == ("v_red_g05", None)
@@ -83,22 +83,19 @@ def test_neighbours_take_the_place_of_answers(bench: Bench) -> None:
 
 def test_sounds_have_bounded_room(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exhibits, "SOUND_ROOM", 100_000)
-    shown = exhibits.gather(bench, answered(bench, "red"), (), None)
+    shown = exhibits.gather(bench, answered(bench, "red"), ())
     kept = [one.sheet.sound for one in shown.answers if one.sheet.sound]
     assert 0 < len(kept) < 9
     assert sum(map(len, kept)) <= 100_000
     assert shown.silenced == 9 - len(kept)
 
 
-def test_missing_items_are_those_of_the_splits_that_are_measured(bench: Bench, tmp_path: Path) -> None:
-    (tmp_path / "trainlist01.txt").write_text("red/v_red_g00.avi 1\nred/v_red_gone.avi 1\n")
-    (tmp_path / "testlist01.txt").write_text("red/v_red_g05.avi\n")
-    (tmp_path / "trainlist02.txt").write_text("red/v_red_elsewhere.avi 1\n")
-    (tmp_path / "testlist02.txt").write_text("red/v_red_g06.avi\n")
-    assert exhibits.gather(bench, {}, (), str(tmp_path)).missing == ["v_red_gone"]
+def test_missing_items_are_shown(bench: Bench) -> None:
+    lacking = Bench(bench.task, replace(bench.subject, missing=["v_red_gone"]))
+    assert exhibits.gather(lacking, {}, ()).missing == ["v_red_gone"]
 
 
 def test_nothing_measured_shows_nothing(bench: Bench) -> None:
     bare = Bench(bench.task, replace(bench.subject, folds=[]))
-    shown = exhibits.gather(bare, {}, (), None)
+    shown = exhibits.gather(bare, {}, ())
     assert shown == exhibits.Exhibits()
