@@ -119,7 +119,10 @@ def _other_protocols(results: Results, names: Sequence[str]) -> list[str]:
     return [
         "## Other protocols",
         "",
-        "The exports of sound alone once more, by the protocols that were not chosen; the last column is as above.",
+        "The exports of sound alone once more, by the protocols that were not chosen; the last column is as above. "
+        "The linear SVM on windows with scores averaged is what `chronav evaluate audio` does unless told otherwise, "
+        "and what the method's section on evaluation names; the one chosen describes a recording by the mean and "
+        "deviation of its windows, as the classical rows do.",
         "",
         "| networks by | sound alone | random weights | sound alone less classical, RBF SVM |",
         "|---|---|---|---|",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -20,6 +21,23 @@ from evaluation.pages.exhibits import Exhibits
 from evaluation.pages.names import metric_name, protocol_name
 from evaluation.pages.numbers import cell, confusion_csv, contenders, metric_names
 
+# Keys by which the result is no other one: how the work is done, what is shown, what stands in the value itself.
+_NO_SETTING = {
+    *(
+        "batch_size",
+        "workers",
+        "out",
+        "cache",
+        "neighbour_queries",
+        "bootstrap",
+        "supervised",
+        "allow_seen",
+        "draws",
+    ),
+    *("finetune.workers", "finetune.threads", "finetune.checkpoint_every", "finetune.log_every"),
+    "finetune.max_failures",
+}
+_MOST_SETTINGS = 100  # letters
 _MOST_NOTE = 4000  # letters that every store of MLflow takes
 
 
@@ -37,7 +55,7 @@ def publish(
     name = f"{outcome['protocol']}-{outcome['dataset']}-{run.run_id[:8]}.html"
     outcome["report"] = storage.join(storage.absolute(config.out), name)
     if outcome["metrics"]:
-        scores = score_tags(outcome)
+        scores = score_tags(outcome, config)
         versions = [
             enter_scores(run.uri, one["export"], one["pretrain_run_id"], scores) for one in outcome["exports"]
         ]
@@ -65,10 +83,11 @@ def _texts(outcome: Outcome, exhibits: Exhibits) -> dict[str, str]:
     return texts
 
 
-def score_tags(outcome: Mapping[str, Any]) -> dict[str, str]:
+def score_tags(outcome: Mapping[str, Any], config: EvaluateConfig) -> dict[str, str]:
     """What is written to the registered model: a value with its interval, and what of the data it is of.
 
-    Named by protocol, data set and division: a score by other folds does not take the place of an official one.
+    Named by protocol, data set, division and what was set: a score by other folds, of fewer clips or with few labels
+    does not take the place of one by the protocol as it is.
     """
     cover = outcome["coverage"]
     data = f"{cover['answerable']} test items"
@@ -76,11 +95,30 @@ def score_tags(outcome: Mapping[str, Any]) -> dict[str, str]:
         data += f", only {cover['found']} of {cover['listed']} listed items found"
     if outcome["seen_in_pretraining"]:
         data += f", {outcome['seen_in_pretraining']} of them seen in pre-training"
-    task = f"score {outcome['protocol']} {outcome['dataset']}: {outcome['division']}:"
+    task = f"score {outcome['protocol']} {outcome['dataset']}: {outcome['division']}:{_settings(config)}"
     return {
         f"{task} {name}": f"{_exact(cell(outcome['metrics'], name))} ({data})"
         for name in metric_names(outcome)
     }
+
+
+def _settings(config: EvaluateConfig) -> str:
+    """` pool features:`: what is set otherwise than by default; where that is long, a digest of it."""
+    default, mine = _flat(EvaluateConfig().model_dump()), _flat(config.model_dump())
+    changed = {
+        name: value for name, value in mine.items() if value != default[name] and name not in _NO_SETTING
+    }
+    text = " ".join(f"{name} {value}" for name, value in changed.items())
+    if len(text) > _MOST_SETTINGS:
+        text = f"settings {hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f" {text}:" if text else ""
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
 
 
 def description(outcome: Mapping[str, Any]) -> str:
@@ -136,7 +174,7 @@ def outcome_tables(outcome: Mapping[str, Any]) -> dict[str, dict[str, list]]:
     confusion = outcome["confusion"]
     return {
         "comparison": _contenders(outcome),
-        "folds": _columns([{"name": r["name"], "seed": r["seed"], **r["metrics"]} for r in rows]),
+        "folds": _columns([_fold_row(row) for row in rows]),
         "per_class": _columns(outcome["per_class"]),
         "published": _columns([{**asdict(row), "read as": reference.NOTE} for row in published]),
         "confusion": {"true class": confusion["classes"]}
@@ -144,6 +182,17 @@ def outcome_tables(outcome: Mapping[str, Any]) -> dict[str, dict[str, list]]:
         if confusion["classes"]
         else {},
     }
+
+
+def _fold_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A fold: its sizes, the export's numbers, and those of all beside it as `<who>/<metric>`."""
+    beside = {
+        f"{who}/{name}": value
+        for who, metrics in row.get("baselines", {}).items()
+        for name, value in metrics.items()
+    }
+    sizes = {name: row.get(name) for name in ("n_train", "n_test")}
+    return {"name": row["name"], "seed": row["seed"], **sizes, **row["metrics"], **beside}
 
 
 def _contenders(outcome: Mapping[str, Any]) -> dict[str, list]:

@@ -57,14 +57,26 @@ def test_a_deviation_is_called_by_what_it_is_over(made: Made) -> None:
 
 def test_scores_say_what_they_are_of(made: Made) -> None:
     task = "score linear ucf101: official split ucf101/1: "
-    scores = score_tags(made())
+    scores = score_tags(made(), EvaluateConfig())
     assert scores[f"{task}top1_video"] == (
         "0.725 [0.601, 0.831] (40 test items, only 90 of 100 listed items found)"
     )
     assert set(scores) == {f"{task}top1_video", f"{task}top1_clip"}
-    other = score_tags(made(division="5 stratified folds", seen_in_pretraining=30))
+    other = score_tags(made(division="5 stratified folds", seen_in_pretraining=30), EvaluateConfig())
     assert not set(other) & set(scores), "other folds are another score"
     assert all("30 of them seen in pre-training" in text for text in other.values())
+
+
+def test_scores_by_other_settings_have_names_of_their_own(made: Made) -> None:
+    task = "score linear ucf101: official split ucf101/1:"
+    assert f"{task} top1_video" in score_tags(made(), EvaluateConfig(workers=1, out="elsewhere"))
+    assert f"{task} clips 1 labels_per_class 5: top1_video" in score_tags(
+        made(), EvaluateConfig(clips=1, labels_per_class=5)
+    )
+    long = [1.0 + n for n in range(40)]
+    names = {next(iter(score_tags(made(), EvaluateConfig(c_grid=grid)))) for grid in (long, long[1:])}
+    assert len(names) == 2
+    assert all(len(name) < 100 for name in names)
 
 
 def test_nothing_measured_registers_nothing(tmp_path: Path, made: Made) -> None:
