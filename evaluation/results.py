@@ -18,7 +18,7 @@ from evaluation.aggregate import (
 )
 from evaluation.config import EvaluateConfig
 from evaluation.items import groups_of, labels_of, units_of
-from evaluation.metrics import wilson
+from evaluation.metrics import LEAST_OWNERS, wilson
 from evaluation.protocols.base import Found, Measured, Protocol
 from evaluation.splits import Fold
 from evaluation.subject import Subject
@@ -54,8 +54,20 @@ def results(method: Protocol, subject: Subject, found: Found, config: EvaluateCo
         },
         "splits" if _is_splits(subject.folds) else "folds": fold_rows(subject, found, blind),
         **by_class(subject, found),
-        "notes": [*subject.notes, *_remarks(found)],
+        "notes": [*subject.notes, *few_units(subject.folds, units, subject.has_groups), *_remarks(found)],
     }
+
+
+def few_units(folds: Sequence[Fold], units: np.ndarray, grouped: bool) -> list[str]:
+    """In words, where the bootstrap has so few `units` of test videos to draw from that intervals are only a hint.
+
+    `units`: (videos,) what is drawn: groups where videos are `grouped`, else videos.
+    """
+    count = np.unique(units[np.concatenate([fold.test for fold in folds])]).size if folds else LEAST_OWNERS
+    if count >= LEAST_OWNERS:
+        return []
+    what = "groups of test items" if grouped else "test items"
+    return [f"Intervals are over {count} {what}: too few to hold what they promise."]
 
 
 def _blind(blind: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:

@@ -14,7 +14,7 @@ from evaluation.items import Video
 from evaluation.protocols.audio import AudioSVM
 from evaluation.protocols.base import Answers, FoldData, Measured
 from evaluation.protocols.linear import probe
-from evaluation.results import _remarks, answer_table, by_class, confusion, ranking_table
+from evaluation.results import _remarks, answer_table, by_class, confusion, few_units, ranking_table
 from evaluation.splits import Fold
 from evaluation.subject import Subject
 
@@ -72,6 +72,20 @@ def test_classes_are_pooled_over_folds_and_only_the_first_seed_counts() -> None:
     assert [row["accuracy"] for row in found["per_class"]] == pytest.approx(expected)
     assert [row["n"] for row in found["per_class"]] == [2, 2, 2]
     assert all(row["low"] < row["accuracy"] or row["accuracy"] == 0 for row in found["per_class"])
+
+
+def test_intervals_over_few_groups_are_told() -> None:
+    units = np.array([0, 0, 1, 1, 2, 3, 4, 5, 6])
+    three = [
+        Fold("fold 1", "", np.array([8]), np.array([0, 1, 2])),
+        Fold("fold 2", "", np.array([8]), np.array([4])),
+    ]
+    assert few_units(three, units, grouped=True) == [
+        "Intervals are over 3 groups of test items: too few to hold what they promise."
+    ]
+    assert "over 3 test items" in few_units(three, units, grouped=False)[0]
+    assert few_units([Fold("fold 1", "", np.array([8]), np.arange(8))], units, grouped=True) == []
+    assert few_units([], units, grouped=True) == []
 
 
 def test_answers_and_rankings_name_videos() -> None:
