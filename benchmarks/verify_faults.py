@@ -43,15 +43,16 @@ from chronav import __version__
 
 KINDS: dict[str, Kill] = {"driver": kill_driver, "worker": kill_worker, "raylet": kill_raylet}
 MOMENTS = 12
+_AHEAD = 4  # commits by which decoding may be ahead of what is committed: later, nobody decodes that could be killed
 
 
 def moments(rng: random.Random, count: int, commits: int) -> list[tuple[str, tuple[int, float]]]:
     """Whom to kill and when: after which commit, and after which share of the time to the next one.
 
-    One moment in each of `count` equal parts of the job, kinds in turn; at least one commit is left to be made.
+    One moment in each of `count` equal parts of the job, kinds in turn; `_AHEAD` commits are left to be made.
     """
     kinds = list(KINDS)
-    edges = [1 + (commits - 2) * k / count for k in range(count + 1)]
+    edges = [1 + (commits - 1 - _AHEAD) * k / count for k in range(count + 1)]
     return [
         (kinds[k % len(kinds)], (int(rng.uniform(edges[k], edges[k + 1])), rng.random()))
         for k in range(count)

@@ -75,6 +75,8 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [f"{outcome['protocol']} on {outcome['dataset']}: {outcome['export']}"]
+    if "data" in outcome:  # outcomes of before have none
+        lines.append(f"  data: {outcome['data']}")
     if found:
         lines += [
             "  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows

@@ -46,6 +46,10 @@ def embed(
     shape = clip_shape(opened, config.modality, config.crops, config.window_s, "embed")
     if storage.is_dir(out):
         raise CallError(f"'{out}' is a folder; --out names the file to write", code="bad_value", key="out")
+    if not out.endswith((".parquet", ".pq")):
+        raise CallError(
+            f"'{out}' would be a Parquet file: --out must end in .parquet", code="bad_value", key="out"
+        )
     is_table = table_exists(source)
     items = None if is_table else {item.uri: item for item in labelled_items(source, dataset, annotations)}
     table = source if is_table else ingest_media(source, dataset, annotations, opened.config, config.cache)

@@ -28,7 +28,8 @@ def made_folds(
         _at_least_two(k, "no class has two items")
         splitter = StratifiedKFold(k, shuffle=True, random_state=seed)
         return _tests(splitter, labels, None), (
-            f"{k} folds stratified by class; no groups are known, so parts of one recording may be on both sides"
+            f"{k} folds stratified by class{_fewer(k, folds, 'no class has more items')}; no groups are known, so "
+            "parts of one recording may be on both sides"
         )
     names = sorted(set(groups.tolist()))
     _at_least_two(len(names), "all of it is one group")
@@ -40,6 +41,10 @@ def made_folds(
     return _tests(
         splitter, labels, groups
     ), f"{k} folds of whole groups ({len(names)} groups), stratified by class"
+
+
+def _fewer(made: int, asked: int, why: str) -> str:
+    return f" ({asked} were asked for, {why})" if made < asked else ""
 
 
 def _hold_several(labels: np.ndarray, groups: np.ndarray) -> bool:

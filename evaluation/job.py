@@ -62,12 +62,15 @@ def evaluate(
     task.check_exports()
     source = find_data(data, dataset, annotations, task)
     subject = prepare(source.table, task, source.dataset, source.annotations, source.items)
-    run = Run.start("evaluate", f"{protocol} {subject.dataset}", task.tags(subject))
+    run = Run.start(
+        "evaluate", f"{protocol} {subject.dataset}", task.tags(subject) | {"data": storage.absolute(data)}
+    )
     try:
         run.params(task.params(subject))
         bench = Bench(task, subject, (run.uri, run.run_id))
         found = task.method.find(bench) if subject.folds else {}
-        outcome = _described(bench) | results(task.method, subject, found, config)
+        outcome = _described(bench) | {"data": storage.absolute(data)}
+        outcome |= results(task.method, subject, found, config)
         outcome["notes"] += adaptations(bench, found)
         outcome |= _shown(bench, found)
         outcome |= {"mlflow_run_id": run.run_id, "seconds": time.monotonic() - started}

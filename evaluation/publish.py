@@ -86,8 +86,8 @@ def _texts(outcome: Outcome, exhibits: Exhibits) -> dict[str, str]:
 def score_tags(outcome: Mapping[str, Any], config: EvaluateConfig) -> dict[str, str]:
     """What is written to the registered model: a value with its interval, and what of the data it is of.
 
-    Named by protocol, data set, division and what was set: a score by other folds, of fewer clips or with few labels
-    does not take the place of one by the protocol as it is.
+    Named by protocol, data set (and its folder, where no official list names it), division and what was set: a score
+    by other folds, of fewer clips or with few labels does not take the place of one by the protocol as it is.
     """
     cover = outcome["coverage"]
     data = f"{cover['answerable']} test items"
@@ -95,7 +95,11 @@ def score_tags(outcome: Mapping[str, Any], config: EvaluateConfig) -> dict[str, 
         data += f", only {cover['found']} of {cover['listed']} listed items found"
     if outcome["seen_in_pretraining"]:
         data += f", {outcome['seen_in_pretraining']} of them seen in pre-training"
-    task = f"score {outcome['protocol']} {outcome['dataset']}: {outcome['division']}:{_settings(config)}"
+    # Two folders of one's own are two data sets, whatever both are called.
+    where = "" if cover["official_list"] else f" in {outcome['data'].rstrip('/').rpartition('/')[2]}"
+    task = (
+        f"score {outcome['protocol']} {outcome['dataset']}{where}: {outcome['division']}:{_settings(config)}"
+    )
     return {
         f"{task} {name}": f"{_exact(cell(outcome['metrics'], name))} ({data})"
         for name in metric_names(outcome)

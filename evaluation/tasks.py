@@ -15,6 +15,7 @@ from evaluation.paired import Paired, compare_answers
 _MUST_AGREE = {
     "protocol_text": "Protocol",
     "division": "Division",
+    "data": "Data",
     "table": "Clip table",
     "table_version": "Version of the table",
     "seen_in_pretraining": "Test items seen in pre-training",

@@ -29,6 +29,7 @@ from trainer.export_place import CONFIG, require_export
 from trainer.joint import JOINT, JointSpace, joint_weights, open_joint
 from trainer.sound import LogMel, speed_up
 
+_LOUDEST = 16.0  # of floats meant to be within 1: resampling and gain go beyond it a little, integers far
 WEIGHTS, SEEN = "encoder.safetensors", "seen_videos.parquet"
 SHA256 = "source_sha256"
 
@@ -186,8 +187,11 @@ class Export:
 
         `video`: (N, T, H, W, 3) uint8 at `config.fps`, T = `config.n_frames`, any H and W: the centre square is
         resized to `config.size`. `audio`: (N, samples) float in [-1, 1] at `config.sample_rate`, any length of at
-        least one STFT window. Raises `CallError` for another shape or type.
+        least one STFT window. Raises `CallError` for another shape or type, for sound that is far beyond that range
+        or not finite, and where there is neither.
         """
+        if video is None and audio is None:
+            raise CallError("embed wants video, audio or both", code="bad_input")
         return Embedding(
             None if video is None else self._embed_video(torch.as_tensor(video)),
             None if audio is None else self._embed_audio(torch.as_tensor(audio)),
@@ -208,6 +212,13 @@ class Export:
             raise CallError("this export was trained without sound", code="no_audio_encoder", path=self.path)
         if audio.ndim != 2 or not audio.dtype.is_floating_point or audio.shape[1] < self._log_mel.n_fft:
             raise _bad_input("audio", f"(N, at least {self._log_mel.n_fft}) float", audio)
+        largest = float(audio.abs().amax()) if audio.numel() else 0.0
+        if not largest <= _LOUDEST:
+            raise CallError(
+                f"embed wants audio in [-1, 1], its largest value is {largest:g} (int16: divide by 32768)",
+                code="bad_input",
+                key="audio",
+            )
         # Speed 1 goes through the same low-pass as in training.
         mel = self._log_mel(speed_up(audio.to(self._device).float(), 1))
         return self._encoders.audio_encoder(mel).float().cpu()

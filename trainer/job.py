@@ -46,7 +46,9 @@ def pretrain(
     paths, weights = parse_tables(tables)
     exclusions = [Exclusion.parse(text) for text in exclude]
     start = _starting_point(out, resume, config)
-    versions = checkpoint.read_progress(start).versions if start else {}
+    # Read now: its checkpoint makes way for newer ones.
+    progress = checkpoint.read_progress(start) if start else None
+    versions = progress.versions if progress else {}
     data = select_rows([storage.absolute(path) for path in paths], config, exclusions, weights, versions)
     check(data, config)
     watched = _watched(data, out, config, probe, profile)
@@ -84,7 +86,7 @@ def pretrain(
     return {
         **_described(data, out, config),
         **outcome,
-        "begun_at_step": checkpoint.read_progress(start).step if start else 0,
+        "begun_at_step": progress.step if progress else 0,
         "mlflow_run_id": run.run_id,
         "model_version": f"{tracking.REGISTERED_MODEL}/{version}",
         "seconds": time.monotonic() - began,

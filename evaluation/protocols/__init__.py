@@ -6,6 +6,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from chronav.config import did_you_mean
 from chronav.errors import CallError
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def check_name(name: str) -> None:
     if name not in PROTOCOLS:
         known = ", ".join([*PROTOCOLS, ALL])
         raise CallError(
-            f"unknown protocol '{name}' (known: {known})", code="unknown_protocol", key="protocol"
+            f"unknown protocol '{name}'{did_you_mean(name, [*PROTOCOLS, ALL])} (known: {known})",
+            code="unknown_protocol",
+            key="protocol",
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from chronav.config import did_you_mean
 from chronav.errors import CallError
 from pipelines.sources.audioset import list_audioset
 from pipelines.sources.base import Listing, SourceItem
@@ -46,5 +47,8 @@ def list_source(
     """
     if dataset not in LAYOUTS:
         known = ", ".join(DATASETS)
-        raise CallError(f"unknown dataset '{dataset}' (known: {known})", code="bad_value", key="dataset")
+        meant = did_you_mean(dataset, DATASETS)
+        raise CallError(
+            f"unknown dataset '{dataset}'{meant} (known: {known})", code="bad_value", key="dataset"
+        )
     return LAYOUTS[dataset](find_files(source, outside), annotations)

@@ -60,6 +60,7 @@ def test_what_cannot_be_embedded_is_refused(
 
     refused("missing_export", str(tmp_path / "none"), colour_table, tmp_path / "f.parquet")
     refused("missing_source", tiny_export, str(tmp_path / "none"), tmp_path / "f.parquet")
+    refused("bad_value", tiny_export, colour_table, tmp_path / "f.csv")
     refused("bad_value", tiny_export, colour_table, tmp_path)
     slow = kit.make_export(tmp_path / "slow", fps=8.0)
     refused("unfit_table", slow, colour_table, tmp_path / "f.parquet")

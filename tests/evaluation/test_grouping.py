@@ -15,6 +15,8 @@ def test_without_groups_every_fold_has_its_share_of_every_class() -> None:
     assert text.startswith("5 folds stratified by class; no groups are known")
     assert sorted(np.concatenate(parts)) == list(range(50))
     assert [(labels[part] == "b").sum() for part in parts] == [2] * 5
+    _, fewer = made_folds(labels, np.arange(50).astype(object), False, 50, 0)
+    assert fewer.startswith("40 folds stratified by class (50 were asked for, no class has more items);")
     other, _ = made_folds(labels, np.arange(50).astype(object), False, 5, 1)
     assert any((a.tolist() != b.tolist()) for a, b in zip(parts, other, strict=True))
 

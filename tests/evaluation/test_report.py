@@ -53,6 +53,7 @@ def outcome(**values: Any) -> dict[str, Any]:
         "protocol": "linear",
         "protocol_text": "logistic regression; 10 clips",
         "dataset": "ucf101",
+        "data": "/data/my videos",
         "export": "/e",
         "report": "/r.html",
         "metrics": {

@@ -62,6 +62,18 @@ def test_other_weights_are_other_features(export):
     assert not torch.allclose(same, opened.embed(audio=sound).audio)
 
 
+def test_what_is_no_input_is_refused(export):
+    opened = load_export(str(export))
+    loud, broken = torch.full((1, 3200), 9000.0), torch.full((1, 3200), torch.nan)
+    for given, message in (
+        ({}, "embed wants video, audio or both"),
+        ({"audio": loud}, "largest value is 9000 .int16: divide by 32768"),
+        ({"audio": broken}, "largest value is nan"),
+    ):
+        with pytest.raises(CallError, match=message):
+            opened.embed(**given)
+
+
 def _truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
 

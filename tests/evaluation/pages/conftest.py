@@ -25,6 +25,7 @@ OUTCOME: dict[str, Any] = {
     "protocol_text": "logistic regression; 10 clips; 95 % intervals",
     "main": "top1_video",
     "dataset": "ucf101",
+    "data": "/data/my videos",
     "export": "/runs/first/export",
     "pretrain_run_id": "0123abcd",
     "exports": [{"export": "/runs/first/export", "pretrain_run_id": "0123abcd"}],

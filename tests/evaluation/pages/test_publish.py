@@ -62,6 +62,11 @@ def test_scores_say_what_they_are_of(made: Made) -> None:
         "0.725 [0.601, 0.831] (40 test items, only 90 of 100 listed items found)"
     )
     assert set(scores) == {f"{task}top1_video", f"{task}top1_clip"}
+    mine = made()
+    mine["coverage"]["official_list"] = False
+    assert next(iter(score_tags(mine, EvaluateConfig()))).startswith(
+        "score linear ucf101 in my videos: official"
+    )
     other = score_tags(made(division="5 stratified folds", seen_in_pretraining=30), EvaluateConfig())
     assert not set(other) & set(scores), "other folds are another score"
     assert all("30 of them seen in pre-training" in text for text in other.values())
