@@ -9,8 +9,10 @@ from chronav import listing, storage
 
 
 @pytest.mark.parametrize("remote", [False, True])
-def test_list_files_is_sorted_and_leaves_hidden_ones_out(remote: bool, tmp_path: Path, bucket: str) -> None:
-    root = bucket if remote else str(tmp_path / ".cache" / "videos")  # hidden above the root is fine
+def test_list_files_is_sorted_and_leaves_hidden_ones_out(
+    remote: bool, tmp_path: Path, memory_bucket: str
+) -> None:
+    root = memory_bucket if remote else str(tmp_path / ".cache" / "videos")  # hidden above the root is fine
     for name in ("b/2.mp4", "a.mp4", "b/10.mp4", ".hidden.mp4", ".git/x.mp4", "b/.x/y.mp4", "ä b.mp4"):
         storage.write_bytes(storage.join(root, name), b"12345")
     files = list(listing.list_files(root))
@@ -93,8 +95,10 @@ def test_a_relative_pattern_begins_in_the_working_folder(
 
 
 @pytest.mark.parametrize("remote", [False, True])
-def test_matches_are_sorted_files_without_hidden_ones(remote: bool, tmp_path: Path, bucket: str) -> None:
-    root = bucket.replace("://", ":///") if remote else str(tmp_path / ".cache")
+def test_matches_are_sorted_files_without_hidden_ones(
+    remote: bool, tmp_path: Path, memory_bucket: str
+) -> None:
+    root = memory_bucket.replace("://", ":///") if remote else str(tmp_path / ".cache")
     for name in ("b/2.mp4", "a.mp4", "b/10.mp4", ".hidden.mp4", "b/.x/y.mp4", "b/d.mp4/x.txt", "a (1).mp4"):
         storage.write_bytes(storage.join(root, name), b"12345")
     files = list(listing.list_matches(storage.join(root, "**/*.mp4")))
@@ -110,9 +114,9 @@ def test_matches_are_sorted_files_without_hidden_ones(remote: bool, tmp_path: Pa
 @pytest.mark.parametrize("remote", [False, True])
 @pytest.mark.parametrize("count", [3, 150])  # of a remote folder, a few are asked for one by one
 def test_files_by_name_are_as_their_folder_lists_them(
-    count: int, remote: bool, tmp_path: Path, bucket: str
+    count: int, remote: bool, tmp_path: Path, memory_bucket: str
 ) -> None:
-    root = bucket.replace("://", ":///") if remote else str(tmp_path)
+    root = memory_bucket.replace("://", ":///") if remote else str(tmp_path)
     names = [f"{n:03d}.mp4" for n in range(count)]
     for number, name in enumerate(names):
         storage.write_bytes(storage.join(root, name), b"x" * number)
@@ -124,12 +128,12 @@ def test_files_by_name_are_as_their_folder_lists_them(
     assert listing.stat_files([]) == []
 
 
-def test_files_of_a_remote_folder_that_is_not_there(bucket: str) -> None:
-    assert listing.stat_files([f"{bucket}/{number}" for number in range(150)]) == [None] * 150
+def test_files_of_a_remote_folder_that_is_not_there(memory_bucket: str) -> None:
+    assert listing.stat_files([f"{memory_bucket}/{number}" for number in range(150)]) == [None] * 150
 
 
-def test_local_and_remote_files_by_name_at_once(tmp_path: Path, bucket: str) -> None:
-    paths = [f"{bucket}/a", str(tmp_path / "b"), f"{bucket}/gone"]
+def test_local_and_remote_files_by_name_at_once(tmp_path: Path, memory_bucket: str) -> None:
+    paths = [f"{memory_bucket}/a", str(tmp_path / "b"), f"{memory_bucket}/gone"]
     for path in paths[:2]:
         storage.write_bytes(path, b"12")
     sizes = [file and file.size for file in listing.stat_files(paths)]

@@ -31,8 +31,8 @@ def test_join_and_parent() -> None:
 
 
 @pytest.mark.parametrize("remote", [False, True])
-def test_write_then_read(remote: bool, tmp_path: Path, bucket: str) -> None:
-    root = bucket if remote else str(tmp_path)
+def test_write_then_read(remote: bool, tmp_path: Path, memory_bucket: str) -> None:
+    root = memory_bucket if remote else str(tmp_path)
     path = storage.join(root, "deep", "er", "x.bin")
     assert not storage.exists(path)
     storage.write_bytes(path, b"one")
