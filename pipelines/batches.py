@@ -83,7 +83,11 @@ class Batches:
         self._waiting.update(task["batch_id"] for task in tasks)
 
     def take(self, done: Done) -> None:
-        """Take what a task did; commits its batch when that was the last task of it."""
+        """Take what a task did; commits the batches that are whole, in the order of their files.
+
+        In that order whatever ends first: which of two alike videos is the earlier one is then the same in every
+        run. What waits meanwhile are ledger rows; a kill costs it a second decode.
+        """
         batch = self._open.setdefault(done.batch_id, Batch(done.batch_id))
         batch.rows += done.rows
         batch.parts += [done.part] if done.part else []
@@ -92,9 +96,11 @@ class Batches:
         self.reasons.update(row["reason"] for row in done.rows if row["reason"] is not None)
         self._take_same(done.touched)
         self._waiting[done.batch_id] -= 1
-        if self._waiting[done.batch_id] == 0:
-            del self._waiting[done.batch_id]
-            batch = self._open.pop(done.batch_id)
+        while (
+            self._waiting and (first := next(iter(self._waiting))) in self._open and not self._waiting[first]
+        ):
+            del self._waiting[first]
+            batch = self._open.pop(first)
             if batch.rows:  # else every file had only been touched
                 self._mark(batch)
                 self._commit(batch, {row["source_uri"] for row in batch.rows})
