@@ -37,22 +37,24 @@ from benchmarks.fault_trials import (
     start,
     two_nodes,
 )
-from benchmarks.many_files import tiny_bases, write_many
+from benchmarks.many_files import encode, write_many
 from benchmarks.rounds import markdown
 from chronav import __version__
 
 KINDS: dict[str, Kill] = {"driver": kill_driver, "worker": kill_worker, "raylet": kill_raylet}
 MOMENTS = 12
-_AHEAD = 4  # commits by which decoding may be ahead of what is committed: later, nobody decodes that could be killed
+# Long enough that decoding is never far ahead of the commits: where nobody decodes there is no worker to kill.
+VIDEO = ("340x256", 25, 6.0)  # size, frames a second, seconds
+_ALIKE = 16  # distinct ones
 
 
 def moments(rng: random.Random, count: int, commits: int) -> list[tuple[str, tuple[int, float]]]:
     """Whom to kill and when: after which commit, and after which share of the time to the next one.
 
-    One moment in each of `count` equal parts of the job, kinds in turn; `_AHEAD` commits are left to be made.
+    One moment in each of `count` equal parts of the job, kinds in turn.
     """
     kinds = list(KINDS)
-    edges = [1 + (commits - 1 - _AHEAD) * k / count for k in range(count + 1)]
+    edges = [1 + (commits - 2) * k / count for k in range(count + 1)]
     return [
         (kinds[k % len(kinds)], (int(rng.uniform(edges[k], edges[k + 1])), rng.random()))
         for k in range(count)
@@ -99,7 +101,8 @@ def page(trials: Sequence[Trial], clips: Digests, ledger: Digests, seed: int) ->
 Written by `make verify-faults` (`benchmarks/verify_faults.py`); do not edit by hand.
 
 {date.today().isoformat()}, chronav {__version__}, {platform.machine()}, Python {platform.python_version()}, seed \
-{seed} of the moments. {FILES} videos of 1 s, {FILES_PER_TASK} a task, {FILES_PER_COMMIT} a commit. Every trial is a \
+{seed} of the moments. {FILES} videos of {VIDEO[2]:.0f} s at {VIDEO[0]} ({_ALIKE} different ones, so \
+most are marked as near duplicates), {FILES_PER_TASK} a task, {FILES_PER_COMMIT} a commit. Every trial is a \
 new table. *Row for row*: the hash of every clip with its media, and of every row of the ledger, beside those of an \
 undisturbed run; all but times and batch numbers.
 
@@ -125,7 +128,8 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chronav-faults-") as name:
         folder, source = Path(name), Path(name, "media")
-        write_many(source, tiny_bases(folder / "bases"), FILES)
+        bases = [encode(folder / "base.mp4", *VIDEO, 1.5 + 0.1 * number) for number in range(_ALIKE)]
+        write_many(source, bases, FILES)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         batch_s = pace(start(source, folder / "undisturbed"), folder / "undisturbed")
         clips, ledger = clip_digests(folder / "undisturbed"), ledger_digests(folder / "undisturbed")
