@@ -12,10 +12,11 @@ def ingest(o: Mapping[str, Any]) -> str:
     """Counts of files, reasons and segments, and what else was done."""
     reasons = ", ".join(f"{code} {count}" for code, count in o["reasons"].items())
     done = f"{o['to_decode']} to decode" if o.get("dry_run") else f"{o['decoded']} decoded"
-    lines = [f"{a['action']:<8} {a['uri']}: {a['reason']}" for a in o.get("actions", ())]
+    relabelled = f" ({o['relabelled']} relabelled)" if o["relabelled"] else ""
+    lines = [f"{a['action']:<10} {a['uri']}: {a['reason']}" for a in o.get("actions", ())]
     lines += [
         f"{o['files']} files: {o['new']} new, {o['changed']} changed, {o['retried']} retried, "
-        f"{o['unchanged']} unchanged, {o['removed']} removed; {done} in {o['seconds']:.1f} s",
+        f"{o['unchanged']} unchanged{relabelled}, {o['removed']} removed; {done} in {o['seconds']:.1f} s",
         f"ledger: {o['ok']} ok, {o['rejected']} rejected, {o['failed']} failed"
         + (f" ({reasons})" if reasons else ""),
         f"table {o['table']} version {o['table_version']}: {o['segments']} segments, "

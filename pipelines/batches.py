@@ -12,7 +12,7 @@ from pipelines.commit import Batch, ClipTable
 from pipelines.duplicates import Copies
 from pipelines.ledger import Known, LedgerRow
 from pipelines.near_duplicates import NearDuplicates
-from pipelines.plan import Plan, State
+from pipelines.plan import Plan, State, outdated
 from pipelines.rewrite import mark
 from pipelines.sources.base import SourceItem
 
@@ -37,6 +37,8 @@ class Batches:
         self._known = state.known
         self._present = set(state.owners.values())
         self._items = {item.uri: item for item in plan.items}
+        self._annotated = plan.annotated
+        self.to_relabel = list(plan.relabelled)
         self._waiting: Counter[str] = Counter()
         self._open: dict[str, Batch] = {}
         self._same: list[SourceItem] = []
@@ -145,6 +147,8 @@ class Batches:
         """Note the new times of files whose content had not changed."""
         if self._same:
             ledgers.touch(self.table.ledger, self._same)
+        if self._annotated:
+            self.to_relabel += [item for item in self._same if outdated(item, self._known[item.uri])]
         self.touched += len(self._same)
         self._same = []
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Collection
+import uuid
+from collections.abc import Callable, Collection, Mapping
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -16,10 +17,11 @@ from pipelines import ledger as ledgers
 from pipelines import transaction
 from pipelines.config import IngestConfig
 from pipelines.plan import State
-from pipelines.recovery import Batch, Entry, pending, state_of
+from pipelines.recovery import Batch, Entry, pending, state_of, unknown_annotations
 from pipelines.result import one_line
-from pipelines.rewrite import without
+from pipelines.rewrite import annotated, without
 from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, ledger_path
+from pipelines.sources.base import SourceItem
 from pipelines.table import config_key, open_table, read_meta, stored_config, table_exists
 
 # What came after the last one is read anew with every commit: at deltalake's own 100 that takes most of its time.
@@ -71,6 +73,7 @@ class ClipTable:
         self.config = config
         self.clips = self._open(self.path, CLIP_SCHEMA, {config_key(0): json.dumps(config.content())})
         self.ledger = self._open(ledger_path(self.path), LEDGER_SCHEMA, {})
+        ledgers.add_columns(self.ledger)
 
     @staticmethod
     def _open(path: str, schema: pa.Schema, configuration: dict[str, str]) -> DeltaTable:
@@ -91,8 +94,12 @@ class ClipTable:
             raise CallError(message, code="bad_table", path=path) from None
 
     def state(self) -> State:
-        """What both hold."""
-        return state_of(ledgers.read_known(self.ledger), self.clips)
+        """What both hold; a ledger of an earlier version is told of the annotations that the clips have."""
+        known = ledgers.read_known(self.ledger)
+        if hashes := unknown_annotations(known, self.clips):
+            ledgers.learn(self.ledger, hashes)
+            known = ledgers.with_annotations(known, hashes)
+        return state_of(known, self.clips)
 
     def commit(self, batch: Batch, replaced: Collection[str], new: bool, run_id: str) -> None:
         """Make a batch visible: its clips in place of those of the files `replaced`, then its ledger rows.
@@ -106,6 +113,22 @@ class ClipTable:
                 added += without(self.path, transaction.parts_of(self.clips), set(replaced))
             return added
 
+        self._commit(batch, actions, new, run_id)
+
+    def relabel(self, items: Mapping[str, SourceItem], run_id: str) -> None:
+        """Give the clips of files, by uri, their annotations in `items`, and the ledger the hashes of these.
+
+        Raises `JobError` when another ingest is at the table.
+        """
+        hashes = {uri: item.annotations_hash() for uri, item in items.items()}
+        batch = Batch(uuid.uuid4().hex, annotated=hashes)
+        self._commit(
+            batch, lambda: annotated(self.path, transaction.parts_of(self.clips), items), False, run_id
+        )
+
+    def _commit(
+        self, batch: Batch, actions: Callable[[], transaction.Actions], new: bool, run_id: str
+    ) -> None:
         # Even a batch without clips is a commit here: the order of these is what makes ingests take turns.
         entry = self.entry(batch)
         transaction.commit(self.clips, actions, entry.number, entry.record(run_id))

@@ -25,8 +25,9 @@ from pipelines.inspect import log_overview
 from pipelines.lease import Lease
 from pipelines.options import Options
 from pipelines.plan import Plan, State, compare
-from pipelines.preview import counts, missing, preview
+from pipelines.preview import counts, kept_line, missing, preview
 from pipelines.rebuild import open_stage, promote, tidy
+from pipelines.relabel import relabel
 from pipelines.result import one_line
 from pipelines.schema import ledger_path
 from pipelines.sources import Listing, list_source
@@ -89,7 +90,9 @@ def _bring_up(
         options = replace(options, prune=True)
     before = main.clips.version()
     state = target.state()
-    plan = compare(listing.items, state, listing.lacks, options)
+    plan = compare(listing.items, state, listing.lacks, options, listing.annotated)
+    if plan.kept:
+        say(kept_line(plan.kept))
     outcome: Outcome = {**counts(listing, plan)}
     if target is not main:
         outcome["removed"] = len(missing(ledgers.read_known(main.ledger), listing))
@@ -139,6 +142,8 @@ def _write(
             from pipelines.execute import decode_all  # decoders take a second to load
 
             decode_all(plan, state, target.config, batches, lease)
+        relabel(target, batches.to_relabel, batches.run_id, lease)
+        done["relabelled"] = len(batches.to_relabel)
         if plan.todo or options.compact:
             done["compacted"] = _compact(target, options.compact, lease)
     if target is not main and not plan.remaining:

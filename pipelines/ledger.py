@@ -6,12 +6,12 @@ import datetime
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from pipelines.result import FileResult
@@ -25,11 +25,12 @@ LedgerRow = dict[str, Any]
 _SMALL_FILES = 256  # of a ledger, from which on they are merged: each is a read at every start
 _ROWS_AT_ONCE = 65_536
 _SAME_FILE = "old.source_uri = new.source_uri"
+_KNOWN = ("size", "mtime", "source_sha256", "video_id", "status", "reason", "clips", "annotations_hash")
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the ledger says of a file."""
+    """What the ledger says of a file; an earlier version's says nothing of its annotations."""
 
     size: int
     mtime: float
@@ -38,26 +39,34 @@ class Known:
     status: str = Status.OK.value
     reason: str | None = None
     clips: int = 0
+    annotations_hash: str | None = None
 
 
 def known_row(row: Mapping[str, Any]) -> Known:
     """A ledger row as what is remembered of it."""
-    names = ("size", "mtime", "source_sha256", "video_id", "status", "reason", "clips")
-    return Known(*(row[name] for name in names))
+    values: list[Any] = [row.get(name) for name in _KNOWN]
+    return Known(*values)
 
 
 def read_known(ledger: DeltaTable) -> dict[str, Known]:
     """The ledger's rows by source uri."""
-    columns = ("source_uri", "size", "mtime", "source_sha256", "video_id", "status", "reason", "clips")
+    columns = ("source_uri", *_KNOWN)
     table = read_meta(ledger, columns)
     values = [table[name].to_pylist() for name in columns]
     known = {}
-    for uri, size, mtime, sha256, video_id, status, reason, clips in zip(*values, strict=True):
+    for uri, size, mtime, sha256, video_id, status, reason, clips, said in zip(*values, strict=True):
         # One string for all files of a status: a row is what an ingest remembers of each of millions.
-        known[uri] = Known(
-            size, mtime, sha256, video_id, sys.intern(status), reason and sys.intern(reason), clips
-        )
+        status, reason, said = sys.intern(status), reason and sys.intern(reason), said and sys.intern(said)
+        known[uri] = Known(size, mtime, sha256, video_id, status, reason, clips, said)
     return known
+
+
+def with_annotations(known: Mapping[str, Known], hashes: Mapping[str, str]) -> dict[str, Known]:
+    """The rows with the `annotations_hash` of some of them in place of what they had."""
+    changed = {
+        uri: replace(known[uri], annotations_hash=said) for uri, said in hashes.items() if uri in known
+    }
+    return {**known, **changed}
 
 
 def read_signatures(ledger: DeltaTable) -> Iterator[tuple[str, str]]:
@@ -86,6 +95,7 @@ def ledger_row(item: SourceItem, result: FileResult, config_hash: str) -> Ledger
         "clips": len(result.rows),
         "picture_hash": result.picture_hash,
         "seconds": result.seconds,
+        "annotations_hash": item.annotations_hash(),
     }
 
 
@@ -169,11 +179,49 @@ def touch(ledger: DeltaTable, items: Sequence[SourceItem]) -> None:
         "size": pa.array([item.size for item in items], pa.int64()),
         "mtime": pa.array([item.mtime for item in items], pa.float64()),
     }
-    merge = ledger.merge(pa.table(rows), _SAME_FILE, source_alias="new", target_alias="old")
+    _update(ledger, pa.table(rows))
+
+
+def learn(ledger: DeltaTable, hashes: Mapping[str, str]) -> None:
+    """Note the `annotations_hash`, by uri, of files whose clips have these annotations already."""
+    _update(ledger, _hash_rows(hashes))
+
+
+def annotate(ledger: DeltaTable, hashes: Mapping[str, str], number: int) -> None:
+    """Write the `annotations_hash` of files, by uri, as batch `number`; otherwise as `put`."""
+    _once(ledger, number, lambda: _merge(ledger, _hash_rows(hashes), properties(number)))
+
+
+def _hash_rows(hashes: Mapping[str, str]) -> pa.Table:
+    uris, values = pa.array(list(hashes), pa.string()), pa.array(list(hashes.values()), pa.string())
+    return pa.table({"source_uri": uris, "annotations_hash": values})
+
+
+def _update(ledger: DeltaTable, rows: pa.Table) -> None:
+    """Replace columns of the files in `rows`; of no batch, so that a killed ingest does it again."""
     try:
-        merge.when_matched_update({"size": "new.size", "mtime": "new.mtime"}).execute()
+        _merge(ledger, rows, None)
     except CommitFailedError as error:
         raise taken_over(ledger) from error
+
+
+def _merge(ledger: DeltaTable, rows: pa.Table, commit: CommitProperties | None) -> None:
+    merge = ledger.merge(rows, _SAME_FILE, source_alias="new", target_alias="old", commit_properties=commit)
+    values = {name: f"new.{name}" for name in rows.column_names if name != "source_uri"}
+    merge.when_matched_update(values).execute()
+
+
+def add_columns(ledger: DeltaTable) -> None:
+    """Give a ledger of an earlier version the columns that it lacks, without values."""
+    there = {column.name for column in ledger.schema().fields}
+    lacking = [column for column in Schema.from_arrow(LEDGER_SCHEMA).fields if column.name not in there]
+    if not lacking:
+        return
+    try:
+        ledger.alter.add_columns(lacking)
+    except CommitFailedError as error:
+        raise taken_over(ledger) from error
+    ledger.update_incremental()
 
 
 def merge_small_files(ledger: DeltaTable) -> None:

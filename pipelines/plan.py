@@ -52,7 +52,8 @@ class Plan:
     `retried`: unchanged files that are decoded again because they were asked for, or are `freed`: duplicates of what
     is not there any more. `remaining`: new files that are left for another call. `dropped`: those of `removed` whose
     clips and rows go. `duplicates`: files not to be opened, for another file has their id: uri -> uri of that one.
-    `again`: files to decode even if their content is as it was.
+    `again`: files to decode even if their content is as it was. `relabelled`: unchanged files of which the source
+    says something else than before; `kept`: how many there would be, had it `annotated` anything.
     """
 
     new: list[SourceItem] = field(default_factory=list)
@@ -65,6 +66,9 @@ class Plan:
     duplicates: dict[str, str] = field(default_factory=dict)
     freed: set[str] = field(default_factory=set)
     again: set[str] = field(default_factory=set)
+    annotated: bool = True
+    relabelled: list[SourceItem] = field(default_factory=list)
+    kept: int = 0
 
     @property
     def items(self) -> Iterator[SourceItem]:
@@ -80,14 +84,19 @@ class Plan:
 
 
 def compare(
-    items: Iterable[SourceItem], state: State, lacks: Callable[[str], bool], options: Options = Options()
+    items: Iterable[SourceItem],
+    state: State,
+    lacks: Callable[[str], bool],
+    options: Options = Options(),
+    annotated: bool = True,
 ) -> Plan:
     """Hold a listing against a table; a file is unchanged if size and time are.
 
     `lacks`: tells which of the table's files are gone from this source. Its other rows come from other sources of
-    the same table and are left alone. No file gets an id that another one has.
+    the same table and are left alone. No file gets an id that another one has. `annotated`: whether the source says
+    more of its files than their names; one that does not takes nothing from what is known of unchanged files.
     """
-    plan = Plan()
+    plan = Plan(annotated=annotated)
     listed = {item.uri: item for item in items}
     there = dict.fromkeys((*state.known, *state.owners.values()))
     plan.removed = [uri for uri in there if uri not in listed and lacks(uri)]
@@ -124,7 +133,17 @@ def _work(item: SourceItem, state: State, options: Options, plan: Plan) -> list[
     if item.uri in plan.again:
         return plan.retried
     plan.unchanged += 1
+    if outdated(item, row):
+        if plan.annotated:
+            plan.relabelled.append(item)
+        else:
+            plan.kept += 1
     return None
+
+
+def outdated(item: SourceItem, row: Known) -> bool:
+    """Whether a source says something else of a file than it did when its row was written."""
+    return row.annotations_hash is not None and row.annotations_hash != item.annotations_hash()
 
 
 def _claim(item: SourceItem, taken: dict[str, str]) -> str | None:
@@ -151,6 +170,8 @@ def explain(plan: Plan, state: State, prune: bool) -> Iterator[Action]:
             if item.uri in plan.duplicates:
                 reason += f"; not opened: the id {item.video_id} belongs to {plan.duplicates[item.uri]}"
             yield Action(item.uri, action, reason)
+    for item in plan.relabelled:
+        yield Action(item.uri, "relabelled", f"annotated otherwise before; {_said(item)} now")
     kept = "its clips and ledger row are dropped" if prune else "kept without --prune"
     for uri in plan.removed:
         yield Action(uri, "removed", f"not in the source any more; {kept}")
@@ -167,6 +188,11 @@ def _why(item: SourceItem, state: State) -> str:
     if row.mtime != item.mtime:
         return f"modified {_when(row.mtime)} before, {_when(item.mtime)} now"
     return f"{row.status} before: {row.reason}" if row.reason else f"{row.status} before"
+
+
+def _said(item: SourceItem) -> str:
+    values = {"dataset": item.dataset, "label": item.label, "group": item.group, **item.splits}
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
 
 
 def _when(mtime: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 from chronav import storage
 from chronav.outcome import Outcome
+from chronav.progress import say
 from pipelines import compact, vacuum
 from pipelines import ledger as ledgers
 from pipelines.commit import count_segments
@@ -14,7 +15,7 @@ from pipelines.config import IngestConfig
 from pipelines.options import Options
 from pipelines.plan import Plan, State, compare, explain
 from pipelines.rebuild import stage_path
-from pipelines.recovery import pending, state_of
+from pipelines.recovery import pending, state_of, unknown_annotations
 from pipelines.schema import ledger_path
 from pipelines.sources import Listing
 from pipelines.table import open_table, table_exists
@@ -31,7 +32,9 @@ def preview(listing: Listing, table: str, config: IngestConfig, options: Options
         options = replace(options, prune=True)
         target = stage_path(open_table(path), path, config)
         worked_on = read_state(target)
-    plan = compare(listing.items, worked_on, listing.lacks, options)
+    plan = compare(listing.items, worked_on, listing.lacks, options, listing.annotated)
+    if plan.kept:
+        say(kept_line(plan.kept))
     if target != path:
         plan.removed = missing(state.known, listing)
     rows = state.known.values()
@@ -66,11 +69,20 @@ def read_state(table: str) -> State:
         return State(known, lost=frozenset(uri for uri, row in known.items() if row.clips))
     clips = open_table(table)
     entry = pending(table, clips, ledger) if ledger is not None else None
-    return state_of(entry.known(known) if entry else known, clips)
+    known = entry.known(known) if entry else known
+    return state_of(ledgers.with_annotations(known, unknown_annotations(known, clips)), clips)
+
+
+def kept_line(count: int) -> str:
+    """What to say of files whose annotations a source without any would take away."""
+    return (
+        f"{count} unchanged files keep the dataset, label, group and splits that they were ingested with: "
+        "this call has no annotations for them"
+    )
 
 
 def counts(listing: Listing, plan: Plan) -> dict[str, int]:
-    """How many files are in which class; `new` to `remaining` sum up to `files`."""
+    """How many files are in which class; `new` to `remaining` sum up to `files`, `relabelled` is of `unchanged`."""
     return {
         "files": len(listing.items),
         "ignored": listing.ignored,
@@ -79,6 +91,7 @@ def counts(listing: Listing, plan: Plan) -> dict[str, int]:
         "changed": len(plan.changed),
         "retried": len(plan.retried),
         "unchanged": plan.unchanged,
+        "relabelled": len(plan.relabelled),
         "remaining": plan.remaining,
         "removed": len(plan.removed),
     }

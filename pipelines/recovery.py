@@ -14,17 +14,20 @@ from chronav import storage
 from pipelines import ledger as ledgers
 from pipelines import transaction
 from pipelines.plan import State, examined, trusted
-from pipelines.schema import LEDGER_SCHEMA, ledger_path
+from pipelines.schema import ANNOTATION_COLUMNS, LEDGER_SCHEMA, ledger_path
+from pipelines.sources.base import hash_annotations
 from pipelines.table import open_table, read_meta
 from pipelines.writer import Part
 
 _RECENT = 16  # commits looked through before the whole log is
+_ROWS_AT_ONCE = 65_536
 
 
 @dataclass
 class Batch:
     """What is committed together: the parts that hold clips, ledger rows, files that go from both tables.
 
+    `annotated`: uri -> `annotations_hash` of files of which only these change.
     `content`: of a rebuild, the folder below the table whose parts and ledger are the whole of its content.
     """
 
@@ -32,6 +35,7 @@ class Batch:
     parts: list[Part] = field(default_factory=list)
     rows: list[ledgers.LedgerRow] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    annotated: dict[str, str] = field(default_factory=dict)
     content: str | None = None
 
 
@@ -52,6 +56,7 @@ class Entry:
             "batch_id": self.batch.batch_id,
             "ledger": json.dumps(self.batch.rows),
             "dropped": json.dumps(self.batch.dropped),
+            "annotated": json.dumps(self.batch.annotated),
             "content": self.batch.content or "",
             "mlflow_run_id": run_id,
         }
@@ -63,6 +68,8 @@ class Entry:
             ledgers.replace_all(ledger, rows, self.number)
         elif self.batch.dropped:
             ledgers.drop(ledger, self.batch.dropped, self.number)
+        elif self.batch.annotated:
+            ledgers.annotate(ledger, self.batch.annotated, self.number)
         else:
             ledgers.put(ledger, self.batch.rows, self.batch.batch_id, self.at, new, self.number)
 
@@ -71,7 +78,8 @@ class Entry:
         if self.batch.content:
             return ledgers.read_known(self._rebuilt())
         after = {uri: row for uri, row in before.items() if uri not in set(self.batch.dropped)}
-        return after | {row["source_uri"]: ledgers.known_row(row) for row in self.batch.rows}
+        after |= {row["source_uri"]: ledgers.known_row(row) for row in self.batch.rows}
+        return ledgers.with_annotations(after, self.batch.annotated)
 
     def _rebuilt(self) -> DeltaTable:
         return open_table(ledger_path(storage.join(self.table, self.batch.content or "")))
@@ -89,6 +97,7 @@ def pending(table: str, clips: DeltaTable, ledger: DeltaTable) -> Entry | None:
         record["batch_id"],
         rows=json.loads(record["ledger"]),
         dropped=json.loads(record["dropped"]),
+        annotated=json.loads(record.get("annotated", "{}")),
         content=record["content"] or None,
     )
     return Entry(table, number, datetime.datetime.fromisoformat(record["at"]), batch)
@@ -110,3 +119,20 @@ def state_of(known: Mapping[str, ledgers.Known], clips: DeltaTable) -> State:
     if sum(row.clips for row in known.values()) == sum(part.rows for part in transaction.parts_of(clips)):
         return trusted(known)
     return examined(known, read_meta(clips, ("video_id", "source_uri")))
+
+
+def unknown_annotations(known: Mapping[str, ledgers.Known], clips: DeltaTable) -> dict[str, str]:
+    """The `annotations_hash`, by uri, of files with clips whose ledger rows, of an earlier version, have none.
+
+    It is that of what the clips say. The table's small columns are read for it, once: then the ledger is told.
+    """
+    wanted = {uri for uri, row in known.items() if row.clips and row.annotations_hash is None}
+    hashes: dict[str, str] = {}
+    if not wanted:
+        return hashes
+    rows = read_meta(clips, ("source_uri", *ANNOTATION_COLUMNS))
+    for some in rows.to_batches(max_chunksize=_ROWS_AT_ONCE):
+        for uri, dataset, label, group, splits in zip(*(c.to_pylist() for c in some.columns), strict=True):
+            if uri in wanted and uri not in hashes:
+                hashes[uri] = hash_annotations(dataset, label, group, dict(splits or ()))
+    return hashes

@@ -1,34 +1,53 @@
-"""Parts of a clip table written anew: without the clips of some source files, or with near duplicates marked."""
+"""Parts of a clip table written anew: without the clips of some source files, with what is said of them now, or with
+near duplicates marked. Media are copied as they are, a row group at a time.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from chronav import storage
-from pipelines.schema import CLIP_SCHEMA
+from pipelines.schema import ANNOTATION_COLUMNS, CLIP_SCHEMA
+from pipelines.sources.base import SourceItem
 from pipelines.transaction import Actions, add, remove
 from pipelines.writer import Part, PartWriter
 
 
 def without(table: str, parts: Iterable[Part], uris: set[str]) -> Actions:
-    """Actions that put, for each of the `parts` with clips of the sources `uris`, a part without them.
+    """Actions that put, for each of the `parts` with clips of the sources `uris`, a part without them."""
+    gone = pa.array(sorted(uris), pa.string())
+    return _anew(table, parts, uris, lambda rows: rows.filter(pc.invert(pc.is_in(rows["source_uri"], gone))))
 
-    The other clips are copied a row group at a time, media as they are.
-    """
-    actions: Actions = []
-    wanted = sorted(uris)
-    for part in parts:
-        if not may_hold(part, wanted):
-            continue
-        rest = _rest(table, part, wanted)
-        if rest is not None:
-            actions += [remove(part), *(add(kept) for kept in rest)]
-    return actions
+
+def annotated(table: str, parts: Iterable[Part], items: Mapping[str, SourceItem]) -> Actions:
+    """Actions that put, for each of the `parts` with clips of `items` (by uri), a part that has their annotations."""
+
+    def said(rows: pa.Table) -> pa.Table:
+        of_rows = [items.get(uri) for uri in rows["source_uri"].to_pylist()]
+        for name in ANNOTATION_COLUMNS:
+            field, before = CLIP_SCHEMA.field(name), rows[name].to_pylist()
+            now = [
+                old if item is None else _value(item, name) for item, old in zip(of_rows, before, strict=True)
+            ]
+            rows = rows.set_column(CLIP_SCHEMA.get_field_index(name), field, pa.array(now, field.type))
+        return rows
+
+    return _anew(table, parts, items.keys(), said)
+
+
+def held_by(table: str, part: Part, uris: Sequence[str]) -> set[str]:
+    """Those of the sorted `uris` that a part has clips of."""
+    if not may_hold(part, uris):
+        return set()
+    fs, path = storage.arrow_fs(storage.join(table, part.name))
+    with pq.ParquetFile(path, filesystem=fs) as file:
+        held = file.read(columns=["source_uri"])["source_uri"].unique().drop_null().to_pylist()
+    return {uri for uri in held if (at := bisect_left(uris, uri)) < len(uris) and uris[at] == uri}
 
 
 def mark(table: str, part: Part, near: Mapping[str, str]) -> Part:
@@ -59,18 +78,24 @@ def may_hold(part: Part, uris: Sequence[str]) -> bool:
     return at < len(uris) and uris[at] <= part.last_uri
 
 
-def _rest(table: str, part: Part, uris: list[str]) -> list[Part] | None:
-    """The part file without the clips of some sources; None when it has none of them."""
-    gone = pa.array(uris, pa.string())
-    fs, path = storage.arrow_fs(storage.join(table, part.name))
-    with pq.ParquetFile(path, filesystem=fs) as file:
-        held = file.read(columns=["source_uri"])["source_uri"].cast(pa.string())
-        if not pc.any(pc.is_in(held, gone)).as_py():
-            return None
-        with PartWriter(table) as writer:
+def _anew(
+    table: str, parts: Iterable[Part], uris: Collection[str], change: Callable[[pa.Table], pa.Table]
+) -> Actions:
+    """Actions that put, for each of the `parts` with clips of the sources `uris`, what `change` makes of its rows."""
+    actions: Actions = []
+    wanted = sorted(uris)
+    for part in parts:
+        if not held_by(table, part, wanted):
+            continue
+        fs, path = storage.arrow_fs(storage.join(table, part.name))
+        with pq.ParquetFile(path, filesystem=fs) as file, PartWriter(table) as writer:
             for index in range(file.num_row_groups):
-                rows = file.read_row_group(index).cast(CLIP_SCHEMA)
-                kept = rows.filter(pc.invert(pc.is_in(rows["source_uri"], gone)))
-                if len(kept):
-                    writer.add_table(kept)
-    return [writer.part] if writer.part else []
+                rows = change(file.read_row_group(index).cast(CLIP_SCHEMA))
+                if len(rows):
+                    writer.add_table(rows)
+        actions += [remove(part), *([add(writer.part)] if writer.part else [])]
+    return actions
+
+
+def _value(item: SourceItem, column: str) -> object:
+    return list(item.splits.items()) if column == "splits" else getattr(item, column)

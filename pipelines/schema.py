@@ -42,6 +42,8 @@ CLIP_SCHEMA = pa.schema(
 
 MEDIA_COLUMNS = ("frames", "audio")
 META_COLUMNS = tuple(name for name in CLIP_SCHEMA.names if name not in MEDIA_COLUMNS)
+ANNOTATION_COLUMNS = ("dataset", "label", "group", "splits")
+"""What a source says of a file; the only columns that change while its content does not."""
 
 LEDGER_SCHEMA = pa.schema(
     [
@@ -60,9 +62,10 @@ LEDGER_SCHEMA = pa.schema(
         pa.field("seconds", pa.float64()),
         pa.field("batch_id", pa.string()),
         pa.field("ingested_at", pa.timestamp("us", tz="UTC")),
+        pa.field("annotations_hash", pa.string()),
     ]
 )
-"""One row a source file."""
+"""One row a source file. Nullable columns may be missing from what earlier versions wrote."""
 
 
 class Status(StrEnum):

@@ -23,7 +23,7 @@ from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, META_COLUMNS
 _COLUMN_TYPES = {
     field.name: field.with_nullable(True) for schema in (LEDGER_SCHEMA, CLIP_SCHEMA) for field in schema
 }
-
+_ADDED_LATER = frozenset({"annotations_hash"})  # files of earlier versions lack them
 
 CONTENT_APP = "chronav.content"
 """The Delta application id under which a rebuild numbers what it puts in the place of the old content."""
@@ -89,8 +89,11 @@ def read_meta(table: DeltaTable, columns: tuple[str, ...] = META_COLUMNS) -> pa.
     schema = pa.schema([_COLUMN_TYPES[name] for name in columns])
 
     def read(file: pq.ParquetFile) -> pa.Table:
+        rows = file.read(columns=list(columns))
+        for name in _ADDED_LATER.intersection(columns).difference(rows.column_names):
+            rows = rows.append_column(name, pa.nulls(len(rows), pa.string()))
         # Files that deltalake itself wrote, in a merge, come back with string views: one type for all.
-        return file.read(columns=list(columns)).cast(schema)
+        return rows.select(list(columns)).cast(schema)
 
     parts = _each_file(data_files(table), read)
     return pa.concat_tables(parts) if parts else schema.empty_table()

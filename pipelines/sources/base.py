@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -28,6 +30,10 @@ class SourceItem:
         """Plain values, for the way to a task."""
         return asdict(self)
 
+    def annotations_hash(self) -> str:
+        """By which the ledger tells whether a source says of a file what it said before."""
+        return hash_annotations(self.dataset, self.label, self.group, self.splits)
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -36,12 +42,22 @@ class Listing:
     `ignored`: how many files (or rows of a table of uris) the data set's layout does not know.
     `missing`: what the annotations name and the source lacks, sorted: ids of the data set, or uris of a table.
     `lacks`: tells of a uri whether it would be of this source if it were there, and is not.
+    `annotated`: whether official lists or columns of a table of uris say anything of its files, beyond their names.
     """
 
     items: list[SourceItem]
     ignored: int
     missing: list[str]
     lacks: Callable[[str], bool]
+    annotated: bool = False
+
+
+def hash_annotations(
+    dataset: str | None, label: str | None, group: str | None, splits: Mapping[str, str]
+) -> str:
+    """A short stable hash of what a source says of a file, whatever the order of the splits."""
+    text = json.dumps([dataset, label, group, sorted(splits.items())])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def file_name(uri: str) -> str:

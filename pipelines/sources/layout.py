@@ -49,6 +49,7 @@ def make_listing(
     Raises `CallError` when `match` knows no file at all.
     """
     items = []
+    named = set(named)
     there: set[str] = set()
     seen: set[str] = set()
     for file in files.found:
@@ -64,8 +65,9 @@ def make_listing(
     return Listing(
         items,
         ignored=len(files.found) - len(items) + files.repeated,
-        missing=sorted([*files.missing, *(set(named) - seen)]),
+        missing=sorted([*files.missing, *(named - seen)]),
         lacks=lambda uri: uri not in there and files.covers(uri),
+        annotated=bool(named) or any(row.values for row in files.rows.values()),
     )
 
 

@@ -33,7 +33,7 @@ def test_a_dry_run_lists_files_and_reasons(
     outcome = json.loads(last)
     assert (outcome["dry_run"], outcome["new"], outcome["remaining"], outcome["to_decode"]) == (True, 1, 1, 1)
     assert [action["action"] for action in outcome["actions"]] == ["new"]
-    assert lines[0] == f"new      {tmp_path}/media/a.mp4: not in the ledger"
+    assert lines[0] == f"new        {tmp_path}/media/a.mp4: not in the ledger"
     assert lines[1].startswith(
         "2 files: 1 new, 0 changed, 0 retried, 0 unchanged, 0 removed; 1 to decode in "
     )
@@ -59,9 +59,9 @@ def test_all_options_reach_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_the_summary_says_what_was_done() -> None:
     outcome = {
         "files": 9, "missing": 0, "new": 1, "changed": 2, "retried": 3, "unchanged": 1, "removed": 4, "remaining": 2,
-        "decoded": 6, "seconds": 1.25, "ok": 5, "rejected": 1, "failed": 1, "reasons": {"silent": 1, "timeout": 1},
-        "table": "/T", "table_version": 8, "segments": 12, "segments_with_sound": 11,
-        "compacted": {"files": 40, "into": 2},
+        "relabelled": 0, "decoded": 6, "seconds": 1.25, "ok": 5, "rejected": 1, "failed": 1,
+        "reasons": {"silent": 1, "timeout": 1}, "table": "/T", "table_version": 8, "segments": 12,
+        "segments_with_sound": 11, "compacted": {"files": 40, "into": 2},
         "vacuumed": {"files": 3, "bytes": 77},
     }  # fmt: skip
     assert summaries.ingest(outcome).splitlines() == [
@@ -72,6 +72,8 @@ def test_the_summary_says_what_was_done() -> None:
         "40 small data files merged into 2",
         "3 files of killed runs deleted, 77 bytes",
     ]
+    relabelled = summaries.ingest(outcome | {"unchanged": 2, "relabelled": 2})
+    assert "3 retried, 2 unchanged (2 relabelled), 4 removed" in relabelled
     dry = {key: value for key, value in outcome.items() if key not in ("compacted", "vacuumed")}
     dry |= {"dry_run": True, "to_decode": 5, "to_compact": 40, "to_vacuum": {"files": 3, "bytes": 77}}
     lines = summaries.ingest(dry | {"remaining": 0}).splitlines()

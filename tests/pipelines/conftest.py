@@ -161,7 +161,15 @@ def fake_decode(item: SourceItem, config: IngestConfig, known_sha256: str | None
     clips = int(data.split()[0])
     if clips == 0:
         return FileResult(Status.FAILED, digest, Reason.UNREADABLE, "nothing in it")
-    rows = [fake_clip(item.video_id, item.uri, index, data + b"%g" % config.fps) for index in range(clips)]
+    said = {
+        "dataset": item.dataset,
+        "label": item.label,
+        "group": item.group,
+        "splits": list(item.splits.items()),
+    }
+    rows = [
+        fake_clip(item.video_id, item.uri, index, data + b"%g" % config.fps) | said for index in range(clips)
+    ]
     looks = next((word.decode() for word in data.split() if b":" in word), None)
     return FileResult(Status.OK, digest, rows=rows, picture_hash=looks)
 

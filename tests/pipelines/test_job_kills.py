@@ -20,6 +20,7 @@ from pipelines import ledger as ledgers
 from pipelines.config import IngestConfig
 from pipelines.job import ingest
 from pipelines.options import Options
+from pipelines.schema import ANNOTATION_COLUMNS
 from pipelines.table import open_table, read_meta, read_row_group, row_groups, stored_config, table_exists
 
 CONFIG = IngestConfig(fps=8.0, files_per_task=1, files_per_commit=2)
@@ -74,30 +75,33 @@ def killer(monkeypatch: pytest.MonkeyPatch, no_ray: None) -> Killer:
     return killer
 
 
-def content(table: str) -> dict[str, list[bytes]]:
-    """Every clip's media; no clip is there twice."""
+def content(table: str) -> dict[str, list]:
+    """Every clip's media and annotations; no clip is there twice."""
     if not table_exists(table):
         return {}
     rows = [
         row
         for group in row_groups(open_table(table))
-        for row in read_row_group(group, ["clip_id", "frames", "audio"]).to_pylist()
+        for row in read_row_group(group, ["clip_id", "frames", "audio", *ANNOTATION_COLUMNS]).to_pylist()
     ]
     assert len({row["clip_id"] for row in rows}) == len(rows)
-    return {row["clip_id"]: [row["audio"], *row["frames"]] for row in rows}
+    annotated = {row["clip_id"]: [row[name] for name in ANNOTATION_COLUMNS] for row in rows}
+    return {row["clip_id"]: [row["audio"], *row["frames"], *annotated[row["clip_id"]]] for row in rows}
 
 
 def ledger(table: str) -> dict[str, tuple]:
     """What the ledger says of every file; no file is there twice."""
     if not table_exists(f"{table}.ledger"):
         return {}
-    columns = ("source_uri", "size", "mtime", "source_sha256", "status", "reason", "clips", "config_hash")
+    columns = (
+        "source_uri", "size", "mtime", "source_sha256", "status", "reason", "annotations_hash", "clips", "config_hash"
+    )  # fmt: skip
     rows = read_meta(open_table(f"{table}.ledger"), columns).to_pylist()
     assert len({row["source_uri"] for row in rows}) == len(rows)
     return {row["source_uri"]: tuple(row.values())[1:] for row in rows}
 
 
-def check_invariants(table: str, contents: list[dict[str, list[bytes]]]) -> None:
+def check_invariants(table: str, contents: list[dict[str, list]]) -> None:
     """What holds at any time, `contents` being what the table held before and what it is to hold."""
     seen = content(table)
     videos = {clip.partition(":")[0] for clip in seen}
@@ -151,11 +155,23 @@ def copies(tmp_path: Path, fake_media: Callable) -> tuple[IngestConfig, Options]
     return CONFIG, Options()
 
 
-@pytest.mark.parametrize("change", [first, update, copies, rebuild, compact])
+def relabel(tmp_path: Path, fake_media: Callable) -> tuple[IngestConfig, Options]:
+    """Other annotations of all but b, one of them with another time, too; one new, one gone."""
+    media = tmp_path / "media"
+    fake_media(media / "f", 2)
+    (media / "a").touch()
+    (media / "e").unlink()
+    rows = ["a,hop,train", "b,,", "c,skip,test", "d,jump,train", "f,hop,test"]
+    (tmp_path / "media.csv").write_text("\n".join(["uri,label,split", *(f"media/{row}" for row in rows)]))
+    return CONFIG, Options()
+
+
+@pytest.mark.parametrize("change", [first, update, copies, rebuild, compact, relabel])
 def test_killed_at_any_write_and_run_again(
     change: Callable, tmp_path: Path, fake_media: Callable, killer: Killer
 ) -> None:
     media, bases = str(tmp_path / "media"), tmp_path / "base"
+    source = f"{media}.csv" if change is relabel else media
     bases.mkdir()
     if change is not first:
         config, options = first(tmp_path, fake_media)
@@ -168,7 +184,7 @@ def test_killed_at_any_write_and_run_again(
 
     killer.writes = 0
     undisturbed = fresh("undisturbed")
-    whole = ingest(media, undisturbed, config, options=options)
+    whole = ingest(source, undisturbed, config, options=options)
     writes = killer.writes
     expected, rows = content(undisturbed), ledger(undisturbed)
     before = content(fresh("before"))
@@ -177,12 +193,12 @@ def test_killed_at_any_write_and_run_again(
         table = fresh(f"killed{at}")
         killer.at, killer.writes, killer.decoded = at, 0, 0
         with pytest.raises(Killed):
-            ingest(media, table, config, options=options)
+            ingest(source, table, config, options=options)
         killer.at = 0
         check_invariants(table, [before, expected])
         if change is rebuild:
             assert content(table) in (before, expected), "never some of the old and some of the new"
-        ingest(media, table, config, options=options)
+        ingest(source, table, config, options=options)
         assert (content(table), ledger(table)) == (expected, rows), f"killed at write {at} of {writes}"
         assert killer.decoded <= whole["decoded"] + config.files_per_commit, "only the open batch twice"
         assert stored_config(open_table(table)) == config.content()

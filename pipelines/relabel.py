@@ -1,0 +1,60 @@
+"""Bringing what the sources say of unchanged files up to date, in clip table and ledger: nothing is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from chronav.progress import Bar
+from pipelines.commit import ClipTable
+from pipelines.lease import Lease
+from pipelines.rewrite import held_by
+from pipelines.sources.base import SourceItem
+from pipelines.transaction import parts_of
+
+_FILES_A_COMMIT = 1024  # at most: their hashes go into the log
+
+
+def relabel(table: ClipTable, items: Sequence[SourceItem], run_id: str, lease: Lease) -> None:
+    """Give table and ledger the annotations of `items`, files that both have, by many commits.
+
+    The parts with their clips are written anew, one after the other. Raises `JobError` when another ingest is at the
+    table.
+    """
+    if not items:
+        return
+    by_uri = {item.uri: item for item in items}
+    done = 0
+    with Bar("relabel", len(by_uri), "files") as bar:
+        for uris in _batches(_by_part(table, sorted(by_uri)), table.config.files_per_commit):
+            lease.check()
+            table.relabel({uri: by_uri[uri] for uri in uris}, run_id)
+            done += len(uris)
+            bar.update(done)
+
+
+def _by_part(table: ClipTable, uris: Sequence[str]) -> Iterator[list[str]]:
+    """The files with clips in each part of the table, then those with none."""
+    left = set(uris)
+    for part in parts_of(table.clips):
+        held = held_by(table.path, part, uris) & left
+        left -= held
+        yield sorted(held)
+    yield sorted(left)
+
+
+def _batches(groups: Iterable[Sequence[str]], enough: int) -> Iterator[list[str]]:
+    """Whole groups together until they are `enough`: so that a part is written anew once, and not once a batch."""
+    batch: list[str] = []
+    for group in groups:
+        rest = iter(group)
+        while some := list(islice(rest, _FILES_A_COMMIT - len(batch))):
+            batch += some
+            if len(batch) == _FILES_A_COMMIT:
+                yield batch
+                batch = []
+        if len(batch) >= enough:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
