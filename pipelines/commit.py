@@ -11,7 +11,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from chronav import remote, storage
+from chronav import storage
 from chronav.errors import CallError
 from pipelines import ledger as ledgers
 from pipelines import transaction
@@ -22,44 +22,12 @@ from pipelines.result import one_line
 from pipelines.rewrite import annotated, without
 from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, ledger_path
 from pipelines.sources.base import SourceItem
-from pipelines.table import config_key, open_table, read_meta, stored_config, table_exists
+from pipelines.table import config_key, open_table, read_meta, table_exists
 
 # What came after the last one is read anew with every commit: at deltalake's own 100 that takes most of its time.
 _CHECKPOINTS = {"delta.checkpointInterval": "25"}
 
-__all__ = ["Batch", "ClipTable", "check_table", "count_segments"]
-
-
-def check_table(table: str, config: IngestConfig, rebuild: bool = False) -> None:
-    """Raise `CallError` when a file is where `table` or its ledger belongs, or `table` has another config.
-
-    Another config is one with other content keys; a `rebuild` may have one.
-    """
-    remote.check(table)
-    for path in (table, ledger_path(table)):
-        if storage.is_file(path):
-            raise CallError(f"'{path}' is a file, no clip table", code="bad_table", path=path)
-    if not table_exists(table):
-        return
-    opened = open_table(table)
-    before, now = stored_config(opened), config.content()
-    if before is None:
-        raise CallError(f"'{table}' is a Delta table, but no clip table", code="bad_table", path=table)
-    differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-    if differing and not rebuild:
-        details = ", ".join(f"{key} ({before.get(key)} there, {now.get(key)} asked)" for key in differing)
-        raise CallError(
-            f"table '{table}' was made with another config: {details}; --rebuild replaces its content",
-            code="config_changed",
-            key=",".join(differing),
-        )
-    columns = {column.name for column in opened.schema().fields}
-    if columns != set(CLIP_SCHEMA.names) and not rebuild:
-        raise CallError(
-            f"table '{table}' was made by another version, with other columns; --rebuild replaces its content",
-            code="schema_changed",
-            path=table,
-        )
+__all__ = ["Batch", "ClipTable", "count_segments"]
 
 
 class ClipTable:

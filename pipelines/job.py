@@ -19,7 +19,8 @@ from chronav.tracking import Run, check_store, store_errors
 from pipelines import compact, vacuum
 from pipelines import ledger as ledgers
 from pipelines.batches import Batches
-from pipelines.commit import ClipTable, check_table, count_segments
+from pipelines.check import check_table, say_taken_over
+from pipelines.commit import ClipTable, count_segments
 from pipelines.config import IngestConfig
 from pipelines.inspect import log_overview
 from pipelines.lease import Lease
@@ -46,29 +47,32 @@ def ingest(
     """Bring `table` up to date with `source`; returns the outcome that `--json` prints.
 
     Files that the ledger knows unchanged are not opened, and no cluster is started when there is nothing to do.
+    Content keys that `config` was not given are as `table` was made, where there is one.
     Waits while another ingest writes the table. Raises `CallError` before anything is written, `JobError` when
     the cluster fails or another ingest takes the table over; what was committed until then stays. `JobError`, too,
     where the MLflow store fails: at the start, with nothing written, or at the end, with the table as it should be.
     """
     begun = time.monotonic()
 
-    def listed() -> Listing:
-        check_table(table, config, options.rebuild)
-        return list_source(source, dataset, annotations, outside=(table, ledger_path(table)))
+    def listed() -> tuple[IngestConfig, Listing]:
+        used = check_table(table, config, options.rebuild)
+        return used, list_source(source, dataset, annotations, outside=(table, ledger_path(table)))
 
-    listing = listed()
+    used, listing = listed()
     if options.dry_run:
-        return preview(listing, table, config, options) | {"seconds": time.monotonic() - begun}
+        say_taken_over(table, config, used)
+        return preview(listing, table, used, options) | {"seconds": time.monotonic() - begun}
     with _storage_errors(table), Lease(table) as lease:
         if lease.waited:
-            listing = listed()
+            used, listing = listed()
+        say_taken_over(table, config, used)
         with store_errors("nothing was ingested"):
             check_store()
             run = Run.start("ingest", f"ingest {dataset}", {"table": storage.absolute(table)})
         try:
             with store_errors("nothing was ingested"):
-                _log_call(run, listing, {**config.model_dump(), "source": source, "dataset": dataset})
-            outcome, before = _bring_up(listing, table, config, options, lease, run.run_id)
+                _log_call(run, listing, {**used.model_dump(), "source": source, "dataset": dataset})
+            outcome, before = _bring_up(listing, table, used, options, lease, run.run_id)
             outcome |= {"seconds": time.monotonic() - begun, "mlflow_run_id": run.run_id}
             with store_errors(f"'{table}' has been brought up to date, but its MLflow run lacks the outcome"):
                 _log(run, outcome, changed=outcome["table_version"] != before)

@@ -46,8 +46,9 @@ def held_by(table: str, part: Part, uris: Sequence[str]) -> set[str]:
         return set()
     fs, path = storage.arrow_fs(storage.join(table, part.name))
     with pq.ParquetFile(path, filesystem=fs) as file:
-        held = file.read(columns=["source_uri"])["source_uri"].unique().drop_null().to_pylist()
-    return {uri for uri in held if (at := bisect_left(uris, uri)) < len(uris) and uris[at] == uri}
+        held = file.read(columns=["source_uri"])["source_uri"].cast(pa.string()).unique()
+    found = held.drop_null().to_pylist()
+    return {uri for uri in found if (at := bisect_left(uris, uri)) < len(uris) and uris[at] == uri}
 
 
 def mark(table: str, part: Part, near: Mapping[str, str]) -> Part:

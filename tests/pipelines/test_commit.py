@@ -8,14 +8,13 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from chronav.errors import CallError, JobError
+from chronav.errors import JobError
 from pipelines import ledger
-from pipelines.commit import Batch, ClipTable, check_table, count_segments
+from pipelines.commit import Batch, ClipTable, count_segments
 from pipelines.config import IngestConfig
 from pipelines.recovery import Entry
 from pipelines.rewrite import may_hold
-from pipelines.schema import CLIP_SCHEMA
-from pipelines.table import config_key, read_meta
+from pipelines.table import read_meta
 from pipelines.transaction import batch_number, parts_of
 from pipelines.writer import Part, PartWriter
 
@@ -155,21 +154,6 @@ def test_a_ledger_of_many_files_is_merged(
         table.commit(batch(table, video), set(), True, "none")
     assert len(table.ledger.file_uris()) == 2
     assert len(table.state().known) == 4
-
-
-def test_columns_of_another_version_are_refused(tmp_path: Path) -> None:
-    config = IngestConfig()
-    schema = CLIP_SCHEMA.remove(CLIP_SCHEMA.get_field_index("motion"))
-    DeltaTable.create(
-        str(tmp_path / "t"),
-        schema,
-        configuration={config_key(0): json.dumps(config.content())},
-        raise_if_key_not_exists=False,
-    )
-    with pytest.raises(CallError, match=r"other columns.*--rebuild") as error:
-        check_table(str(tmp_path / "t"), config)
-    assert error.value.code == "schema_changed"
-    check_table(str(tmp_path / "t"), config, rebuild=True)
 
 
 def test_logs_have_checkpoints_so_that_commits_cost_the_same(table: ClipTable, batch: Callable) -> None:
