@@ -28,6 +28,13 @@ def ingest(o: Mapping[str, Any]) -> str:
         )
     if o["missing"]:
         lines.append(f"{o['missing']} files are named but not there (missing.txt in the MLflow run)")
+    if o["ignored"]:
+        where = (
+            "above, the first thousands"
+            if o.get("dry_run")
+            else "ignored.txt in the MLflow run, or --dry-run"
+        )
+        lines.append(f"{o['ignored']} files are left out: not of this layout, or named twice ({where})")
     if o["remaining"]:
         lines.append(f"{o['remaining']} new files are left: run it again to go on")
     if o.get("compacted", {}).get("files"):

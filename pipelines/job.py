@@ -188,6 +188,10 @@ def _log_call(run: Run, listing: Listing, params: dict[str, Any]) -> None:
     run.params(params)
     if listing.missing:
         run.text("missing.txt", "\n".join(listing.missing) + "\n")
+    if listing.ignored:
+        lines = [f"{uri}: {why}" for uri, why in listing.left_out.items()]
+        more = listing.ignored - len(lines)
+        run.text("ignored.txt", "\n".join([*lines, f"and {more} more"] if more else lines) + "\n")
 
 
 def _log(run: Run, outcome: Outcome, changed: bool) -> None:

@@ -13,7 +13,7 @@ from pipelines import ledger as ledgers
 from pipelines.commit import count_segments
 from pipelines.config import IngestConfig
 from pipelines.options import Options
-from pipelines.plan import Plan, State, compare, explain
+from pipelines.plan import Action, Plan, State, compare, explain
 from pipelines.rebuild import stage_path
 from pipelines.recovery import pending, state_of, unknown_annotations
 from pipelines.schema import ledger_path
@@ -57,7 +57,9 @@ def preview(listing: Listing, table: str, config: IngestConfig, options: Options
         outcome["to_compact"] = sum(map(len, compact.choose(parts_of(open_table(target)), all_small=True)))
     if options.vacuum and there:
         outcome["to_vacuum"] = vacuum.summary(vacuum.orphans(path))
-    return outcome | {"actions": [asdict(action) for action in explain(plan, worked_on, options.prune)]}
+    actions = [*explain(plan, worked_on, options.prune)]
+    actions += [Action(uri, "ignored", why) for uri, why in listing.left_out.items()]
+    return outcome | {"actions": [asdict(action) for action in actions]}
 
 
 def read_state(table: str) -> State:

@@ -39,7 +39,8 @@ class SourceItem:
 class Listing:
     """The items of a source, and what is amiss with it.
 
-    `ignored`: how many files (or rows of a table of uris) the data set's layout does not know.
+    `ignored`: how many files the data set's layout does not know, and rows of a table of uris that name a file again.
+    `left_out`: the first thousands of these, and why each is.
     `missing`: what the annotations name and the source lacks, sorted: ids of the data set, or uris of a table.
     `lacks`: tells of a uri whether it would be of this source if it were there, and is not.
     `annotated`: whether official lists or columns of a table of uris say anything of its files, beyond their names.
@@ -50,6 +51,7 @@ class Listing:
     missing: list[str]
     lacks: Callable[[str], bool]
     annotated: bool = False
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def hash_annotations(

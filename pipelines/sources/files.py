@@ -9,7 +9,7 @@ from chronav import listing, remote, storage
 from chronav.errors import CallError
 from chronav.listing import StoredFile
 from pipelines.sources.names import escaped
-from pipelines.sources.uri_table import UriRow, is_uri_table, read_uri_table
+from pipelines.sources.uri_table import UriRow, by_uri, is_uri_table, read_uri_table
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class SourceFiles:
 
     `root`: the folder that ids are paths below: the folder itself, that above a glob's first wildcard, or that
     of a table of uris. `covers`: tells of a uri whether the source would list it if it were there.
-    `rows`: what a table of uris says, by uri; `missing`: uris of the table where no file is; `repeated`: how many
-    of its rows were left out because their uri had been named before.
+    `rows`: what a table of uris says, by uri; `missing`: uris of the table where no file is; `repeated`: those
+    that it names again.
     """
 
     source: str
@@ -28,7 +28,7 @@ class SourceFiles:
     covers: Callable[[str], bool]
     rows: Mapping[str, UriRow] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
-    repeated: int = 0
+    repeated: list[str] = field(default_factory=list)
 
 
 def find_files(source: str, outside: tuple[str, ...] = ()) -> SourceFiles:
@@ -85,9 +85,7 @@ def _of_table(source: str) -> SourceFiles:
             path=source,
         )
     listed = read_uri_table(source)
-    rows: dict[str, UriRow] = {}
-    for row in listed:
-        rows.setdefault(row.uri, row)
+    rows, repeated = by_uri(source, listed)
     try:
         stored = dict(zip(rows, listing.stat_files(list(rows)), strict=True))
     except OSError as error:
@@ -100,5 +98,5 @@ def _of_table(source: str) -> SourceFiles:
         covers=rows.__contains__,
         rows=rows,
         missing=[uri for uri, file in stored.items() if file is None],
-        repeated=len(listed) - len(rows),
+        repeated=repeated,
     )

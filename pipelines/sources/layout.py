@@ -11,6 +11,7 @@ from pipelines.sources.base import Listing, SourceItem
 from pipelines.sources.files import SourceFiles
 
 _SIDES = {"validate": "val", "validation": "val", "eval": "test"}
+_NAMES = 5000  # of files that are left out, at most
 _FROM_TRAINING = ("train", "val", "test")
 
 
@@ -50,6 +51,7 @@ def make_listing(
     """
     items = []
     named = set(named)
+    ignored: dict[str, str] = {}
     there: set[str] = set()
     seen: set[str] = set()
     for file in files.found:
@@ -58,13 +60,17 @@ def make_listing(
         if known is not None:
             seen.update(known.names or (known.video_id,))
             items.append(_item(file, dataset, known, files))
+        elif len(ignored) < _NAMES:
+            ignored[file.uri] = f"not named as {dataset} names its files"
     if not items:
         raise CallError(
             f"'{files.source}' is not laid out as {dataset}: {layout}", code="bad_layout", path=files.source
         )
     return Listing(
         items,
-        ignored=len(files.found) - len(items) + files.repeated,
+        ignored=len(files.found) - len(items) + len(files.repeated),
+        left_out=ignored
+        | dict.fromkeys(files.repeated[: _NAMES - len(ignored)], "named again: one row is enough"),
         missing=sorted([*files.missing, *(named - seen)]),
         lacks=lambda uri: uri not in there and files.covers(uri),
         annotated=bool(named) or any(row.values for row in files.rows.values()),

@@ -72,6 +72,27 @@ def read_uri_table(path: str) -> list[UriRow]:
     return rows
 
 
+def by_uri(path: str, rows: Iterable[UriRow]) -> tuple[dict[str, UriRow], list[str]]:
+    """The rows of the table `path` by uri, and the uris that are named again.
+
+    Raises `CallError` when two rows say different things of one uri.
+    """
+    found: dict[str, UriRow] = {}
+    again = []
+    for row in rows:
+        first = found.setdefault(row.uri, row)
+        if first is row:
+            continue
+        again.append(row.uri)
+        for name in sorted(first.values.keys() | row.values.keys()):
+            one, other = (values.get(name, "") for values in (first.values, row.values))
+            if one != other:
+                raise _malformed(
+                    path, f"two of its rows contradict each other: {row.uri} has {name} '{one}' and '{other}'"
+                )
+    return found, again
+
+
 def _split_key(name: str, dataset: str) -> str:
     if "/" in name:
         return name

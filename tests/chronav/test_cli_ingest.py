@@ -58,8 +58,8 @@ def test_all_options_reach_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_the_summary_says_what_was_done() -> None:
     outcome = {
-        "files": 9, "missing": 0, "new": 1, "changed": 2, "retried": 3, "unchanged": 1, "removed": 4, "remaining": 2,
-        "relabelled": 0, "decoded": 6, "seconds": 1.25, "ok": 5, "rejected": 1, "failed": 1,
+        "files": 9, "missing": 0, "ignored": 0, "new": 1, "changed": 2, "retried": 3, "unchanged": 1, "removed": 4,
+        "remaining": 2, "relabelled": 0, "decoded": 6, "seconds": 1.25, "ok": 5, "rejected": 1, "failed": 1,
         "reasons": {"silent": 1, "timeout": 1}, "table": "/T", "table_version": 8, "segments": 12,
         "segments_with_sound": 11, "compacted": {"files": 40, "into": 2},
         "vacuumed": {"files": 3, "bytes": 77},
@@ -71,6 +71,11 @@ def test_the_summary_says_what_was_done() -> None:
         "2 new files are left: run it again to go on",
         "40 small data files merged into 2",
         "3 files of killed runs deleted, 77 bytes",
+    ]
+    left_out = summaries.ingest(outcome | {"missing": 3, "ignored": 2}).splitlines()[3:5]
+    assert left_out == [
+        "3 files are named but not there (missing.txt in the MLflow run)",
+        "2 files are left out: not of this layout, or named twice (ignored.txt in the MLflow run, or --dry-run)",
     ]
     relabelled = summaries.ingest(outcome | {"unchanged": 2, "relabelled": 2})
     assert "3 retried, 2 unchanged (2 relabelled), 4 removed" in relabelled

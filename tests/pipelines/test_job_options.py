@@ -193,6 +193,21 @@ def test_a_dry_run_says_all_and_writes_nothing(
     assert done["changed"] + 1 == dry["changed"]
 
 
+def test_files_that_are_left_out_are_named(
+    tmp_path: Path, table: str, fake_media: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: dict[str, str] = {}
+    monkeypatch.setattr(type(job.Run.start("ingest", "x")), "text", texts.__setitem__, raising=False)
+    media = fake_media(tmp_path / "media" / "v_Dot_g01_c01.avi").parent
+    (media / "notes.txt").write_text("1")
+    why = "not named as ucf101 names its files"
+    dry = ingest(str(media), table, CONFIG, "ucf101", options=Options(dry_run=True))
+    assert dry["actions"][1:] == [{"uri": f"{media}/notes.txt", "action": "ignored", "reason": why}]
+    outcome = ingest(str(media), table, CONFIG, "ucf101")
+    assert some(outcome, "files", "ignored") == (1, 1)
+    assert texts == {"ignored.txt": f"{media}/notes.txt: {why}\n"}
+
+
 def test_another_config_needs_a_rebuild_that_replaces_all(
     source: Path, table: str, tmp_path: Path, fake_media: Callable
 ) -> None:

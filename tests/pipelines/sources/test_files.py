@@ -72,7 +72,7 @@ def test_a_table_of_uris(root: str) -> None:
     assert found.root == storage.join(root, "b")
     # The folder `c` is no file; what is named twice counts once.
     assert found.missing == [storage.join(root, "b/c/gone.mp4"), storage.join(root, "b/c")]
-    assert found.repeated == 1
+    assert found.repeated == [storage.join(root, "b/c/3.mp4")]
     assert found.covers(storage.join(root, "b/c/gone.mp4")) and not found.covers(
         storage.join(root, "a/2.avi")
     )

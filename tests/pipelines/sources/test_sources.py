@@ -10,7 +10,7 @@ import pytest
 
 from chronav import cli, storage
 from chronav.errors import CallError
-from pipelines.sources import DATASETS, list_source
+from pipelines.sources import DATASETS, layout, list_source
 
 CLIPS = ("YoYo/v_YoYo_g01_c01.avi", "YoYo/v_YoYo_g02_c01.avi", "Dot/v_Dot_g01_c01.avi")
 
@@ -38,10 +38,39 @@ def test_a_layout_is_known_in_a_folder_a_glob_and_a_table(root: str) -> None:
     assert {item.splits["ucf101/1"] for item in by_id[0].values() if item.group == "YoYo_g02"} == {"test"}
     assert [listing.missing for listing in listings] == [["v_YoYo_g09_c01"]] * 3
     assert [listing.ignored for listing in listings] == [1, 1, 1]
+    assert [dict(listing.left_out) for listing in listings] == [
+        {f"{root}/videos/notes.txt": "not named as ucf101 names its files"}
+    ] * 3
+
+
+def test_a_source_is_annotated_by_lists_or_columns(root: str) -> None:
+    storage.write_bytes(f"{root}/bare.csv", f"uri\nvideos/{CLIPS[0]}\n".encode())
+    storage.write_bytes(f"{root}/said.csv", f"uri,label\nvideos/{CLIPS[0]},x\n".encode())
+    assert list_source(f"{root}/videos", "ucf101", f"{root}/lists").annotated
+    assert list_source(f"{root}/said.csv", "ucf101").annotated
+    assert not list_source(f"{root}/bare.csv", "ucf101").annotated
+    assert not list_source(f"{root}/videos", "ucf101").annotated
+
+
+def test_two_rows_that_contradict_each_other_are_refused(root: str) -> None:
+    rows = f"videos/{CLIPS[0]},a,\nvideos/{CLIPS[1]},b,\nvideos/{CLIPS[0]},a,test\n"
+    storage.write_bytes(f"{root}/list.csv", f"uri,label,split\n{rows}".encode())
+    with pytest.raises(CallError, match=f"{CLIPS[0]} has split '' and 'test'$") as error:
+        list_source(f"{root}/list.csv", "ucf101")
+    assert (error.value.code, error.value.path) == ("bad_source", f"{root}/list.csv")
+
+
+def test_names_of_files_that_are_left_out_have_a_limit(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "_NAMES", 2)
+    for name in "abc":
+        storage.write_bytes(f"{root}/videos/{name}.txt", b"x")
+    listing = list_source(f"{root}/videos", "ucf101")
+    assert (listing.ignored, len(listing.left_out)) == (4, 2)
 
 
 def test_a_table_has_the_last_word(root: str) -> None:
-    rows = f"videos/{CLIPS[0]},spinning,val,left\nvideos/gone.avi,x,x,x\nvideos/{CLIPS[0]},again,,\n"
+    row = f"videos/{CLIPS[0]},spinning,val,left\n"
+    rows = f"{row}videos/gone.avi,x,x,x\n{row}"
     storage.write_bytes(f"{root}/list.csv", f"uri,label,split,camera\n{rows}".encode())
     listing = list_source(f"{root}/list.csv", "ucf101", f"{root}/lists")
     (item,) = listing.items
@@ -49,7 +78,9 @@ def test_a_table_has_the_last_word(root: str) -> None:
     assert item.splits == {"ucf101/1": "val", "extra/camera": "left"}
     named = ["v_Dot_g01_c01", "v_YoYo_g02_c01", "v_YoYo_g09_c01"]
     assert listing.missing == sorted([f"{root}/videos/gone.avi", *named])
-    assert listing.ignored == 1  # the row that names a file again
+    assert listing.ignored == 1
+    assert listing.left_out == {f"{root}/videos/{CLIPS[0]}": "named again: one row is enough"}
+    assert listing.annotated
 
 
 def test_only_files_that_are_not_there_are_lacking(root: str) -> None:
