@@ -12,14 +12,14 @@ def ingest(o: Mapping[str, Any]) -> str:
     """Counts of files, reasons and segments, and what else was done."""
     reasons = ", ".join(f"{code} {count}" for code, count in o["reasons"].items())
     done = f"{o['to_decode']} to decode" if o.get("dry_run") else f"{o['decoded']} decoded"
+    version = "(no table yet)" if o["table_version"] is None else f"version {o['table_version']}"
     lines = [f"{a['action']:<8} {a['uri']}: {a['reason']}" for a in o.get("actions", ())]
     lines += [
         f"{o['files']} files: {o['new']} new, {o['changed']} changed, {o['retried']} retried, "
         f"{o['unchanged']} unchanged, {o['removed']} removed; {done} in {o['seconds']:.1f} s",
         f"ledger: {o['ok']} ok, {o['rejected']} rejected, {o['failed']} failed"
         + (f" ({reasons})" if reasons else ""),
-        f"table {o['table']} version {o['table_version']}: {o['segments']} segments, "
-        f"{o['segments_with_sound']} with sound",
+        f"table {o['table']} {version}: {o['segments']} segments, {o['segments_with_sound']} with sound",
     ]
     if o["files"] and not o["ok"] and not o.get("dry_run"):
         lines.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from deltalake.exceptions import DeltaError
@@ -66,7 +66,9 @@ def ingest(
             run = Run.start("ingest", f"ingest {dataset}", {"table": storage.absolute(table)})
         try:
             with store_errors("nothing was ingested"):
-                _log_call(run, listing, {**config.model_dump(), "source": source, "dataset": dataset})
+                _log_call(
+                    run, listing, config, options, source=source, dataset=dataset, annotations=annotations
+                )
             outcome, before = _bring_up(listing, table, config, options, lease, run.run_id)
             outcome |= {"seconds": time.monotonic() - begun, "mlflow_run_id": run.run_id}
             with store_errors(f"'{table}' has been brought up to date, but its MLflow run lacks the outcome"):
@@ -175,8 +177,9 @@ def _table_counts(table: ClipTable, batches: Batches, planned: Outcome) -> Outco
     }
 
 
-def _log_call(run: Run, listing: Listing, params: dict[str, Any]) -> None:
-    run.params(params)
+def _log_call(run: Run, listing: Listing, config: IngestConfig, options: Options, **call: str | None) -> None:
+    asked = asdict(options) | {"retry": ",".join(sorted(options.retry))}
+    run.params(config.model_dump() | {name: value for name, value in (call | asked).items() if value})
     if listing.missing:
         run.text("missing.txt", "\n".join(listing.missing) + "\n")
 

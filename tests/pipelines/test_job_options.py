@@ -361,3 +361,23 @@ def test_nothing_is_written_where_the_mlflow_server_is_gone(
     with pytest.raises(JobError, match="nothing was ingested: the MLflow store at http"):
         ingest(str(source), table, CONFIG)
     assert not Path(table).exists()
+
+
+def test_a_run_says_how_the_ingest_was_called(
+    source: Path, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: dict[str, Any] = {}
+    run = job.Run.start("ingest", "x")
+    noted = type("Noted", (type(run),), {"params": lambda _, values: logged.update(values)})()
+    monkeypatch.setattr(job.Run, "start", lambda *_: noted)
+    lists = source.parent / "lists"
+    lists.mkdir()
+    for part in ("train", "test"):
+        (lists / f"{part}list01.txt").touch()
+    shutil.copy(source / "a", source / "v_Dot_g01_c01.avi")
+    options = Options(prune=True, retry=frozenset({"silent", "failed"}), limit=2, vacuum=True)
+    ingest(str(source), table, CONFIG, "ucf101", str(lists), options)
+    assert logged == {
+        **CONFIG.model_dump(), "source": str(source), "dataset": "ucf101", "annotations": str(lists),
+        "prune": True, "retry": "failed,silent", "limit": 2, "vacuum": True,
+    }  # fmt: skip
