@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +42,33 @@ def start_nothing(row: dict[str, str]) -> dict[str, str]:
 
 def rows(count: int) -> list[dict[str, str]]:
     return [{"name": str(number)} for number in range(count)]
+
+
+@pytest.mark.parametrize(("cpus", "tasks", "size"), [(1.0, 100, 16), (3.0, 100, 48), (3.0, 5, 5)])
+def test_as_many_tasks_are_on_the_cluster_as_keep_all_its_cpus_at_work(
+    cpus: float, tasks: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools: list[ray.data.TaskPoolStrategy] = []
+
+    class Items:
+        """A data set that runs here, in place of Ray's."""
+
+        def __init__(self, items: list[dict[str, str]], override_num_blocks: int) -> None:
+            self._items = items
+            assert override_num_blocks == len(items)
+
+        def map(self, work: Callable, compute: ray.data.TaskPoolStrategy) -> Items:
+            pools.append(compute)
+            return Items([work(item) for item in self._items], len(self._items))
+
+        def iter_rows(self) -> Iterator[dict[str, str]]:
+            return iter(self._items)
+
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": cpus})
+    monkeypatch.setattr(ray.data, "from_items", Items)
+    answers = list(_run(rows(tasks), lambda row: {"name": row["name"] + "!"}, "t"))
+    assert answers == [{"name": f"{number}!"} for number in range(tasks)]
+    assert [pool.size for pool in pools] == [size]
 
 
 def test_every_task_answers_once(ray_local: None, tmp_path: Path) -> None:

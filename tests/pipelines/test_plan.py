@@ -40,6 +40,13 @@ def test_every_file_is_in_one_class() -> None:
     assert [i.uri for i in plan.todo] == ["/s/added", "/s/grown", "/s/newer"]
 
 
+def test_files_are_opened_in_the_order_of_their_paths_whatever_is_to_be_done_with_them() -> None:
+    listing = [item("/s/d"), item("/s/b"), item("/s/c", size=2), item("/s/a", size=2)]
+    plan = compare_below(listing, State({"/s/a": known(), "/s/c": known()}), "/s")
+    assert [i.uri for i in plan.items] == ["/s/d", "/s/b", "/s/c", "/s/a"]
+    assert [i.uri for i in plan.todo] == ["/s/a", "/s/b", "/s/c", "/s/d"]
+
+
 def test_only_files_of_this_source_count_as_removed() -> None:
     ledger = {"/s/gone": known(), "/s2/other": known()}
     assert compare_below([], State(ledger), "/s/").removed == ["/s/gone"]
