@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import ray.data
 
 from chronav.errors import JobError
 from pipelines import execute
-from pipelines.execute import _run
+from pipelines.execute import _run, _salvaged
 
 
 def note(row: dict[str, str], folder: str, seconds: float = 0.0) -> dict[str, str]:
@@ -38,6 +40,12 @@ class NotStarted(Exception):
 
 def start_nothing(row: dict[str, str]) -> dict[str, str]:
     raise NotStarted("no module named 'av'")
+
+
+def die(row: dict[str, str], log: str) -> dict[str, str]:
+    with open(log, "a") as file:
+        file.write(row["name"])
+    os._exit(137)
 
 
 def rows(count: int) -> list[dict[str, str]]:
@@ -102,6 +110,31 @@ def test_a_task_that_fails_ends_the_job_with_one_line(ray_local: None) -> None:
         list(_run(rows(1), fail, "t"))
     assert (error.value.code, error.value.path) == ("ray", "t")
     assert "\n" not in str(error.value)
+
+
+def test_a_task_that_takes_its_worker_along_is_not_tried_for_ever(
+    ray_local: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "_RETRIES", 2)
+    with pytest.raises(JobError, match=r"ingest stopped: .*died"):
+        list(_run(rows(1), partial(die, log=str(tmp_path / "log")), "t"))
+    assert (tmp_path / "log").read_text() == "000"
+
+
+def test_what_is_whole_is_committed_before_a_job_ends_early() -> None:
+    calls: list[str] = []
+    batches = SimpleNamespace(salvage=lambda: calls.append("salvage"))
+    lease = SimpleNamespace(check=lambda: calls.append("check"))
+
+    def answers() -> Iterator[dict[str, str]]:
+        yield {"name": "0"}
+        raise JobError("ingest stopped: disk full", code="ray", path="t")
+
+    salvaged = _salvaged(answers(), batches, lease)  # type: ignore[arg-type]
+    assert next(salvaged) == {"name": "0"}
+    with pytest.raises(JobError, match="disk full"):
+        next(salvaged)
+    assert calls == ["check", "salvage"]
 
 
 def test_what_waits_is_never_begun_when_the_job_stops(ray_local: None, tmp_path: Path) -> None:
