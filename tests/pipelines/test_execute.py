@@ -65,7 +65,7 @@ def test_as_many_tasks_are_on_the_cluster_as_keep_all_its_cpus_at_work(
             self._items = items
             assert override_num_blocks == len(items)
 
-        def map(self, work: Callable, compute: ray.data.TaskPoolStrategy) -> Items:
+        def map(self, work: Callable, compute: ray.data.TaskPoolStrategy, **_: object) -> Items:
             pools.append(compute)
             return Items([work(item) for item in self._items], len(self._items))
 
