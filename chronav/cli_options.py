@@ -15,7 +15,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="end stdout with one JSON o
 Annotations = Annotated[
     str | None,
     typer.Option(
-        help="folder of the data set's official annotation files; kinetics, vggsound, audioset: or one csv file"
+        help="folder of the data set's official annotation files; kinetics, vggsound, audioset, esc50: or a csv file"
     ),
 ]
 

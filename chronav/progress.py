@@ -21,13 +21,24 @@ def format_seconds(seconds: float) -> str:
 
 
 class Rate:
-    """How much of something is done a second, from its first result on: start-up is no part of it."""
+    """How much of something is done a second, over the whole time since this was made."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def of(self, done: float) -> float | None:
+        """The rate now that `done` in all are finished; None until there is one."""
+        seconds = time.monotonic() - self._since
+        return done / seconds if done > 0 and seconds > 0 else None
+
+
+class _Pace:
+    """What the time that is left is told by: the rate from the first result on, start-up is no part of it."""
 
     def __init__(self) -> None:
         self._first: tuple[float, float] | None = None
 
     def of(self, done: float) -> float | None:
-        """The rate now that `done` in all are finished; None until there is one."""
         now = time.monotonic()
         if self._first is None:
             self._first = (done, now) if done > 0 else None
@@ -37,14 +48,18 @@ class Rate:
 
 
 class Bar:
-    """A progress bar: `with Bar("ingest", total=131, unit="files") as bar: bar.update(done)`."""
+    """A progress bar: `with Bar("ingest", total=131, unit="files") as bar: bar.update(done)`.
 
-    def __init__(self, name: str, total: int, unit: str) -> None:
+    Its last line says the rate over its whole time. `resumed`: what an earlier call did may count as done; how fast
+    this one was cannot be told then, and is not said.
+    """
+
+    def __init__(self, name: str, total: int, unit: str, resumed: bool = False) -> None:
         self.name, self.total, self.unit = name, total, unit
         self._start = time.monotonic()
         self._last_line = self._start
         self._ended = False
-        self._rate = Rate()
+        self._pace, self._rate = _Pace(), None if resumed else Rate()
         self._rich: Progress | None = None
         console = Console(stderr=True)
         if console.is_terminal:
@@ -81,12 +96,13 @@ class Bar:
             print(f"{self.name}: {done}/{self.total} {self.unit}  {note}", file=sys.stderr, flush=True)
 
     def _left(self, done: int) -> str:
-        rate = self._rate.of(done)
-        if rate is None:
-            return ""
+        pace = self._pace.of(done)
         if done >= self.total:
-            return f"{rate:.1f} {self.unit}/s"
-        return f"{rate:.1f} {self.unit}/s, {format_seconds((self.total - done) / rate)} left"
+            rate = self._rate.of(done) if self._rate else None
+            return "" if rate is None else f"{rate:.1f} {self.unit}/s"
+        if pace is None:
+            return ""
+        return f"{pace:.1f} {self.unit}/s, {format_seconds((self.total - done) / pace)} left"
 
 
 def say(text: str) -> None:

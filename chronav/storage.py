@@ -19,6 +19,7 @@ from chronav.errors import CallError
 if TYPE_CHECKING:
     import pyarrow.fs
 
+_NO_TABLE = frozenset("%#?[]^|\\")  # in deltalake 1 each breaks its log, its history or its names
 _BLOCK = 8 * 2**20  # bytes that a download holds at a time
 
 
@@ -86,11 +87,12 @@ def arrow_fs(path: str) -> tuple[pyarrow.fs.FileSystem, str]:
 def delta_place(path: str) -> tuple[str, dict[str, str] | None]:
     """What deltalake is to be called with for the table at `path`: where it is, and the storage options.
 
-    Raises `CallError` for a URL with `%`, which deltalake takes apart in two ways within one table.
+    Raises `CallError` for a path or URL with a character that deltalake takes apart, or takes for a URL's own.
     """
+    if odd := sorted(_NO_TABLE & set(absolute(path))):
+        message = f"a table cannot be at a path with {' or '.join(map(repr, odd))}: '{absolute(path)}'"
+        raise CallError(message, code="bad_path", path=path)
     if is_url(path):
-        if "%" in path:
-            raise CallError(f"a table cannot be at a URL with '%': '{path}'", code="bad_path", path=path)
         return remote.delta_url(absolute(path)), remote.delta_options(path)
     return absolute(path), None
 

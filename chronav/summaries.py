@@ -13,14 +13,14 @@ def ingest(o: Mapping[str, Any]) -> str:
     reasons = ", ".join(f"{code} {count}" for code, count in o["reasons"].items())
     done = f"{o['to_decode']} to decode" if o.get("dry_run") else f"{o['decoded']} decoded"
     relabelled = f" ({o['relabelled']} relabelled)" if o["relabelled"] else ""
+    version = "(no table yet)" if o["table_version"] is None else f"version {o['table_version']}"
     lines = [f"{a['action']:<10} {a['uri']}: {a['reason']}" for a in o.get("actions", ())]
     lines += [
         f"{o['files']} files: {o['new']} new, {o['changed']} changed, {o['retried']} retried, "
         f"{o['unchanged']} unchanged{relabelled}, {o['removed']} removed; {done} in {o['seconds']:.1f} s",
         f"ledger: {o['ok']} ok, {o['rejected']} rejected, {o['failed']} failed"
         + (f" ({reasons})" if reasons else ""),
-        f"table {o['table']} version {o['table_version']}: {o['segments']} segments, "
-        f"{o['segments_with_sound']} with sound",
+        f"table {o['table']} {version}: {o['segments']} segments, {o['segments_with_sound']} with sound",
     ]
     if o["files"] and not o["ok"] and not o.get("dry_run"):
         lines.append(
@@ -29,11 +29,7 @@ def ingest(o: Mapping[str, Any]) -> str:
     if o["missing"]:
         lines.append(f"{o['missing']} files are named but not there (missing.txt in the MLflow run)")
     if o["ignored"]:
-        where = (
-            "above, the first thousands"
-            if o.get("dry_run")
-            else "ignored.txt in the MLflow run, or --dry-run"
-        )
+        where = "see above" if o.get("dry_run") else "ignored.txt in the MLflow run, or --dry-run"
         lines.append(f"{o['ignored']} files are left out: not of this layout, or named twice ({where})")
     if o["remaining"]:
         lines.append(f"{o['remaining']} new files are left: run it again to go on")

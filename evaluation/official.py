@@ -9,7 +9,7 @@ from chronav import storage
 from chronav.errors import CallError
 from evaluation.items import Video
 from pipelines.sources import hmdb51, ucf101
-from pipelines.sources.annotations import annotation_folder, annotation_text, csv_records
+from pipelines.sources.annotations import annotation_file, annotation_folder, annotation_text, csv_records
 from pipelines.sources.base import file_stem
 
 OfficialList = Mapping[str, Mapping[str, str]]
@@ -77,7 +77,7 @@ def check_labels(videos: Sequence[Video], folder: str, dataset: str) -> None:
 
 
 def _esc50_rows(folder: str) -> list[dict[str, str]]:
-    path = storage.join(annotation_folder(folder), "esc50.csv")
+    path = annotation_file(folder, "esc50.csv")
     return list(csv_records(path, annotation_text(path), {"filename", "fold", "category"}))
 
 

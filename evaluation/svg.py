@@ -13,7 +13,10 @@ from chronav.svg import HEIGHT, LEFT, RIGHT, WIDTH, axis, grid_line, svg, y_plac
 
 @dataclass(frozen=True)
 class Series:
-    """A line: x (steps) and y of equal length; `style` is a CSS class; `dots` marks every point."""
+    """A line: x (steps) and y of equal length; `style` is a CSS class; `dots` marks every point.
+
+    A single point is always marked: a line of it shows nothing.
+    """
 
     x: Sequence[float]
     y: Sequence[float]
@@ -43,8 +46,11 @@ def line_chart(series: Sequence[Series], label: str, chance: float | None = None
         ]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         body.append(f'<polyline class="line {escape(one.style)}" points="{path}"/>')
-        if one.dots:
-            body += [f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="2.8"/>' for x, y in points]
+        if one.dots or len(points) == 1:
+            body += [
+                f'<circle class="dot {escape(one.style)}" cx="{x:.1f}" cy="{y:.1f}" r="2.8"/>'
+                for x, y in points
+            ]
     return svg(WIDTH, HEIGHT, label, body)
 
 

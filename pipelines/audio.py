@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import av
@@ -98,8 +99,11 @@ class SoundReader:
         if said or packet.is_corrupt:
             self.blame(said[0] if said else "a packet breaks off")
             return
-        for frame in frames:
-            self._add(frame)
+        try:
+            for frame in frames:
+                self._add(frame)
+        except av.FFmpegError as error:
+            self.blame(f"cannot be mixed: {one_line(error)}")
 
     def blame(self, what: str) -> None:
         """Note what is wrong; the first thing counts."""
@@ -136,7 +140,8 @@ class SoundReader:
 
     def _add(self, frame: Any) -> None:
         time = self._next_s if frame.time is None else frame.time
-        if not self._runs or self._hole or abs(time - self._next_s) > _GAP_S:
+        other = self._resampler is not None and not self._resampler.takes(frame)
+        if not self._runs or self._hole or other or abs(time - self._next_s) > _GAP_S:
             self._end_run()
             self._runs.append((time, []))
             self._next_s, self._hole = time, False
@@ -155,6 +160,33 @@ class SoundReader:
 _filter = lru_cache(av.filter.Filter)  # looked up once: by name a graph does it anew each time
 
 
+def _mixer(layout: str, channels: int) -> str | None:
+    """How channels become one where FFmpeg does not know what they stand for; None where it does.
+
+    The first of a sound field (ambisonics) is what a single microphone would have heard; of others the mean.
+    """
+    if layout.startswith("ambisonic"):
+        return "mono|c0=c0"
+    if " channels" in layout:  # `9 channels`: without places
+        return "mono|c0=" + "+".join(f"{1 / channels:.9f}*c{channel}" for channel in range(channels))
+    return None
+
+
+def _chain(graph: Any, source: Any, sink: Any, mixer: str | None, rate: int) -> None:
+    """Link what makes mono at `rate` of the source's frames.
+
+    The weights of the channels add up to 1 at most: FFmpeg's own for float samples make a sound that is in all of
+    them louder than it is, and clip.
+    """
+    links = [source]
+    if mixer is not None:
+        links.append(graph.add(_filter("pan"), mixer))
+    mono = {"osr": str(rate), "osf": "flt", "ochl": "mono", "rematrix_maxval": "1"}
+    links += [graph.add(_filter("aresample"), **mono), sink]
+    for before, after in pairwise(links):
+        before.link_to(after)
+
+
 class _Resampler:
     """Frames like the first one -> mono float32 at `rate`, in blocks.
 
@@ -169,22 +201,20 @@ class _Resampler:
         self._source = graph.add(
             _filter("abuffer"), sample_rate=sample_rate, sample_fmt=sample_fmt, channel_layout=layout, **base
         )
-        mono = graph.add(
-            _filter("aformat"), sample_rates=str(rate), sample_fmts="flt", channel_layouts="mono"
-        )
         self._sink = graph.add(_filter("abuffersink"))
-        self._source.link_to(mono)
-        mono.link_to(self._sink)
+        _chain(graph, self._source, self._sink, _mixer(layout, frame.layout.nb_channels), rate)
         graph.configure()
         graph.set_audio_frame_size(_RESAMPLED)
         self._graph = graph  # which ends with its last reference
         self._block = _RESAMPLED * frame.sample_rate // rate
         self._waiting = 0
 
+    def takes(self, frame: Any) -> bool:
+        """Whether a frame is like the first: broadcasts change their channels between programmes."""
+        return self._kind_of(frame) == self._kind
+
     def resample(self, frame: Any) -> list[np.ndarray]:
-        """The blocks that a frame fills, float32 (n,) each; raises `ValueError` where it is of another kind."""
-        if self._kind_of(frame) != self._kind:
-            raise ValueError(f"the sound changes from {self._kind} to {self._kind_of(frame)}")
+        """The blocks that a frame fills, float32 (n,) each."""
         self._source.push(frame)
         self._waiting += frame.samples
         if self._waiting < self._block:

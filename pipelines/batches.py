@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FILES_A_COMMIT = 1024  # of those that nothing is decoded for
+_PATIENCE_S = 300.0  # that a batch waits for those before it: as long as most files may take
 
 
 class Batches:
-    """Commits the batches of one ingest to `table`; `state` is what the table held before."""
+    """Commits the batches of one ingest to `table`; `state` is what the table held before.
+
+    `outdated`: files that have only been touched, and of which the source says something else than before.
+    """
 
     def __init__(self, table: ClipTable, plan: Plan, state: State, run_id: str) -> None:
         self.table = table
@@ -38,9 +43,10 @@ class Batches:
         self._present = set(state.owners.values())
         self._items = {item.uri: item for item in plan.items}
         self._annotated = plan.annotated
-        self.to_relabel = list(plan.relabelled)
+        self.outdated: list[SourceItem] = []
         self._waiting: Counter[str] = Counter()
         self._open: dict[str, Batch] = {}
+        self._whole: dict[str, float] = {}  # batch -> since when it waits for those before it
         self._same: list[SourceItem] = []
         self._copies: list[LedgerRow] = []
         self._behind: dict[str, list[str]] = {}
@@ -88,7 +94,7 @@ class Batches:
         """Take what a task did; commits the batches that are whole, in the order of their files.
 
         In that order whatever ends first: which of two alike videos is the earlier one is then the same in every
-        run. What waits meanwhile are ledger rows; a kill costs it a second decode.
+        run. What waits meanwhile are ledger rows, and a kill costs a second decode: so nothing waits for long.
         """
         batch = self._open.setdefault(done.batch_id, Batch(done.batch_id))
         batch.rows += done.rows
@@ -98,20 +104,31 @@ class Batches:
         self.reasons.update(row["reason"] for row in done.rows if row["reason"] is not None)
         self._take_same(done.touched)
         self._waiting[done.batch_id] -= 1
-        while (
-            self._waiting and (first := next(iter(self._waiting))) in self._open and not self._waiting[first]
-        ):
-            del self._waiting[first]
-            batch = self._open.pop(first)
-            if batch.rows:  # else every file had only been touched
-                self._mark(batch)
-                self._commit(batch, {row["source_uri"] for row in batch.rows})
-                self._follow(batch.rows)
+        if not self._waiting[done.batch_id]:
+            self._whole[done.batch_id] = time.monotonic()
+        while self._whole and (first := next(iter(self._waiting))) in self._whole:
+            self._close(first)
+        if self._whole and time.monotonic() - min(self._whole.values()) > _PATIENCE_S:
+            self.salvage()
+
+    def salvage(self) -> None:
+        """Commit all batches that are whole, also those before which one is not."""
+        for batch_id in [batch_id for batch_id in self._waiting if batch_id in self._whole]:
+            self._close(batch_id)
 
     def finish(self) -> None:
         """Commit what waits for more of its kind."""
         self._touch()
         self._flush()
+
+    def _close(self, batch_id: str) -> None:
+        """Commit a batch that is whole."""
+        del self._waiting[batch_id], self._whole[batch_id]
+        batch = self._open.pop(batch_id)
+        if batch.rows:  # else every file had only been touched
+            self._mark(batch)
+            self._commit(batch, {row["source_uri"] for row in batch.rows})
+            self._follow(batch.rows)
 
     def _take_same(self, uris: Iterable[str]) -> None:
         """Files whose content is as the ledger has it."""
@@ -148,7 +165,7 @@ class Batches:
         if self._same:
             ledgers.touch(self.table.ledger, self._same)
         if self._annotated:
-            self.to_relabel += [item for item in self._same if outdated(item, self._known[item.uri])]
+            self.outdated += [item for item in self._same if outdated(item, self._known[item.uri])]
         self.touched += len(self._same)
         self._same = []
 

@@ -32,7 +32,12 @@ class IngestConfig(Config):
     """The content keys decide what is stored and cannot change within a table; the others may."""
 
     fps: float = Field(16.0, gt=0, le=240, description="frames per second that are stored")
-    short_side: int = Field(128, ge=16, le=2160, description="short side of stored frames, pixels")
+    short_side: int = Field(
+        128,
+        ge=16,
+        le=2160,
+        description="short side of stored frames, pixels; smaller pictures are not enlarged",
+    )
     sample_rate: int = Field(16_000, ge=4_000, le=192_000, description="samples per second of stored sound")
     segment_s: float = Field(10.0, gt=0, description="length of a segment that is aimed at, seconds")
     min_s: float = Field(2.0, ge=0, description="a rest up to this long lengthens the others, seconds")

@@ -27,9 +27,9 @@ from pipelines.writer import Part
 
 _RAISED = re.compile(r"^(?!ray\.)[A-Za-z_][\w.]*: .+$", re.MULTILINE)
 _TASKS_AT_ONCE = 2000
-_TASKS_A_CPU = (
-    16  # that run or wait on the cluster: no CPU is idle until the driver has seen that a task has ended
-)
+# Tasks that run or wait on the cluster: no CPU is idle until the driver has seen that a task has ended.
+_TASKS_A_CPU = 16
+_RETRIES = 8  # of a task whose worker or node is lost; without it Ray Data tries for ever
 _HASHES_A_TASK = 16  # files that a task only hashes, at least
 _HASH_TASKS = 256  # such tasks, at most
 
@@ -61,12 +61,22 @@ def _decode(
         tasks = make_tasks(todo, known_sha256, config.files_per_task, config.files_per_commit, _cpus())
         batches.expect(tasks)
         work = partial(run_task, table=batches.table.path, config=config)
-        for row in _run(tasks, work, batches.table.path):
+        for row in _salvaged(_run(tasks, work, batches.table.path), batches, lease):
             done = read_done(row)
             lease.check()
             batches.take(done)
             files += len(done.rows) + len(done.touched)
             bar.update(files, _note(media.of(batches.media_s), batches.reasons))
+
+
+def _salvaged(answers: Iterator[dict[str, Any]], batches: Batches, lease: Lease) -> Iterator[dict[str, Any]]:
+    """The answers; where the job ends before the last one, what is whole is committed first."""
+    try:
+        yield from answers
+    except (JobError, KeyboardInterrupt):
+        lease.check()
+        batches.salvage()
+        raise
 
 
 def _find_copies(plan: Plan, state: State, config: IngestConfig, table: str) -> Copies:
@@ -150,7 +160,7 @@ def _run(
             with fitted_ray_data():
                 items = ray.data.from_items(some, override_num_blocks=len(some))
                 pool = ray.data.TaskPoolStrategy(size=min(len(some), _TASKS_A_CPU * _cpus()))
-                answers = items.map(work, compute=pool)
+                answers = items.map(work, compute=pool, max_retries=_RETRIES)
             yield from answers.iter_rows()
     except RayError as error:
         raise JobError(f"ingest stopped: {_raised(error)}", code="ray", path=table) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from deltalake.exceptions import DeltaError
@@ -71,7 +71,9 @@ def ingest(
             run = Run.start("ingest", f"ingest {dataset}", {"table": storage.absolute(table)})
         try:
             with store_errors("nothing was ingested"):
-                _log_call(run, listing, {**used.model_dump(), "source": source, "dataset": dataset})
+                _log_call(
+                    run, listing, used, options, source=source, dataset=dataset, annotations=annotations
+                )
             outcome, before = _bring_up(listing, table, used, options, lease, run.run_id)
             outcome |= {"seconds": time.monotonic() - begun, "mlflow_run_id": run.run_id}
             with store_errors(f"'{table}' has been brought up to date, but its MLflow run lacks the outcome"):
@@ -141,15 +143,18 @@ def _write(
         batches.prune(plan.removed)
         done["pruned"] = len(plan.removed)
     batches.reject(plan.duplicates)
+    relabel(
+        target, plan.relabelled, batches.run_id, lease
+    )  # first: a split that has moved must not wait for days
     with connected() if plan.todo else nullcontext():
         if plan.todo:
             from pipelines.execute import decode_all  # decoders take a second to load
 
             decode_all(plan, state, target.config, batches, lease)
-        relabel(target, batches.to_relabel, batches.run_id, lease)
-        done["relabelled"] = len(batches.to_relabel)
+        relabel(target, batches.outdated, batches.run_id, lease)
         if plan.todo or options.compact:
             done["compacted"] = _compact(target, options.compact, lease)
+    done["relabelled"] = len(plan.relabelled) + len(batches.outdated)
     if target is not main and not plan.remaining:
         promote(target, main, batches.run_id)
         done["rebuilt"] = True
@@ -184,8 +189,9 @@ def _table_counts(table: ClipTable, batches: Batches, planned: Outcome) -> Outco
     }
 
 
-def _log_call(run: Run, listing: Listing, params: dict[str, Any]) -> None:
-    run.params(params)
+def _log_call(run: Run, listing: Listing, config: IngestConfig, options: Options, **call: str | None) -> None:
+    asked = asdict(options) | {"retry": ",".join(sorted(options.retry))}
+    run.params(config.model_dump() | {name: value for name, value in (call | asked).items() if value})
     if listing.missing:
         run.text("missing.txt", "\n".join(listing.missing) + "\n")
     if listing.ignored:

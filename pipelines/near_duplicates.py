@@ -139,7 +139,7 @@ class NearDuplicates:
         keys = list(_keys(signature))
         for number in self._candidates(keys):
             other = self._ids[number]
-            if other == video_id or (number < self._loaded and other in self._forgotten):
+            if other == video_id:
                 continue
             if are_near(self._signature(number), signature, self._bits):
                 return other
@@ -151,15 +151,20 @@ class NearDuplicates:
         return None
 
     def _candidates(self, keys: Iterable[tuple[int, int]]) -> Iterator[int]:
-        """Numbers of the earliest videos that have a key in common."""
+        """Numbers of the earliest videos that have a key in common: of those of one key the first that was kept."""
         for kind, bits in keys:
             if self._sorted:
                 known, numbers = self._sorted[kind]
                 at = int(np.searchsorted(known, np.uint32(bits)))
-                if at < len(known) and known[at] == bits:
-                    yield int(numbers[at])
-            if (number := self._recent.get(kind << 32 | bits)) is not None:
-                yield number
+                if at < len(known) and known[at] == bits and not self._gone(number := int(numbers[at])):
+                    yield number
+                    continue
+            recent = self._recent.get(kind << 32 | bits)
+            if recent is not None:
+                yield recent
+
+    def _gone(self, number: int) -> bool:
+        return number < self._loaded and self._ids[number] in self._forgotten
 
     def _append(self, video_id: str, signature: Signature) -> int:
         self._ids.append(video_id)

@@ -22,6 +22,9 @@ from pipelines.video import VideoStream
 FRAME_SOURCES = (pyav_frames, decord_frames)
 
 
+_ENDS_EARLY = "File ended prematurely"  # what FFmpeg says of Matroska and WebM
+
+
 @dataclass
 class Sight:
     """The segments that a file is cut into, the columns of their frames, and hashes of some frames throughout."""
@@ -51,10 +54,12 @@ def see(path: str, media: Media, config: IngestConfig) -> Sight:
         except Suspicious:
             continue
     spans, wrong = whole_spans(path, video)
-    media.warnings.setdefault(Reason.CORRUPT_FRAMES, wrong or video.fault or "frames are missing")
+    message = wrong or video.fault or "frames are missing"
+    reason = Reason.TRUNCATED if message == _ENDS_EARLY else Reason.CORRUPT_FRAMES
+    media.warnings.setdefault(reason, message)
     segments = _cut(spans, config)
     if not segments:
-        raise BadMedia(Status.FAILED, Reason.CORRUPT_FRAMES, media.warnings[Reason.CORRUPT_FRAMES])
+        raise BadMedia(Status.FAILED, reason, media.warnings[reason])
     with pyav_frames(path, video, size, strict=False) as source:
         return _read(source, segments, video, config)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,11 +48,20 @@ def read_media(path: str, sample_rate: int) -> Media:
         try:
             container = open_media(path)
         except (av.FFmpegError, OSError) as error:
-            kind = refused(errors)
-            message = f"no media of its own: {kind}, which names other files" if kind else one_line(error)
-            raise BadMedia(Status.FAILED, Reason.UNREADABLE, message) from None
+            raise _unopened(path, refused(errors), error) from None
         with container:
             return _read_container(container, sample_rate, errors)
+
+
+def _unopened(path: str, kind: str | None, error: Exception) -> BadMedia:
+    """Why a file could not be opened; `kind`: the format for which it was not."""
+    if kind == "image2" and "%" not in path:  # FFmpeg's name for pictures; with a `%` for many of them
+        return BadMedia(Status.REJECTED, Reason.STILL_PICTURE, "a picture, by its name")
+    if kind is not None:
+        message = f"no media of its own: {kind}, which names other files"
+    else:
+        message = one_line(error) if os.path.getsize(path) else "the file is empty"
+    return BadMedia(Status.FAILED, Reason.UNREADABLE, message)
 
 
 def _read_container(container: Any, sample_rate: int, errors: list[Any]) -> Media:
@@ -66,8 +76,10 @@ def _read_container(container: Any, sample_rate: int, errors: list[Any]) -> Medi
     media = Media(
         video=video_stream(container, video, packets) if video is not None else None,
         sound=reader.finish() if reader is not None else None,
-        sound_error=reader.error if reader is not None else None,
+        sound_error=reader.error if reader is not None else _undecodable(container.streams.best("audio")),
     )
+    if video is None and (error := _undecodable(container.streams.best("video"))) is not None:
+        media.warnings[Reason.CORRUPT_FRAMES] = error
     _judge(media, packets)
     if video is None:
         _look_for_lost_sound(media, announced_end(container, audio))
@@ -77,14 +89,27 @@ def _read_container(container: Any, sample_rate: int, errors: list[Any]) -> Medi
 
 
 def _pick_streams(container: Any) -> tuple[Any, Any]:
-    """The streams that a player would choose; cover pictures are no video."""
-    video, audio = container.streams.best("video"), container.streams.best("audio")
+    """The streams that a player would choose, of those that FFmpeg knows; cover pictures are no video."""
+    video, audio = (
+        stream if _is_known(stream) else None
+        for stream in (container.streams.best("video"), container.streams.best("audio"))
+    )
     if video is not None and video.disposition & av.stream.Disposition.attached_pic:
         video = None
     for stream in (video, audio):
         if stream is not None:
             stream.codec_context.thread_count = 1  # tasks are what runs in parallel
     return video, audio
+
+
+def _undecodable(stream: Any) -> str | None:
+    """What to say of a stream without a decoder."""
+    return None if stream is None or _is_known(stream) else f"{stream.type}: no decoder for its codec"
+
+
+def _is_known(stream: Any) -> bool:
+    """Whether there is a decoder for a stream."""
+    return stream is not None and stream.codec_context is not None
 
 
 def _indexed_sizes(stream: Any) -> list[int]:

@@ -80,8 +80,7 @@ def stored_config(table: DeltaTable) -> dict[str, Any] | None:
 
 def data_files(table: DeltaTable) -> list[str]:
     """The table's data files as local paths or URLs, sorted by name."""
-    uris = (uri.removeprefix("file://") for uri in table.file_uris())
-    return sorted(unquote(uri) if storage.is_url(uri) else uri for uri in uris)
+    return sorted(unquote(uri.removeprefix("file://")) for uri in table.file_uris())
 
 
 def read_meta(table: DeltaTable, columns: tuple[str, ...] = META_COLUMNS) -> pa.Table:

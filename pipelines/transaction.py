@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
@@ -120,7 +121,7 @@ def commit(
 
 def taken_over(table: DeltaTable) -> JobError:
     """What to raise when another ingest has committed to the table of this one."""
-    where = table.table_uri.removeprefix("file://").rstrip("/")
+    where = unquote(table.table_uri.removeprefix("file://")).rstrip("/")
     return JobError(
         f"another ingest has written '{where}' in the meantime; what was committed stays, run this one again",
         code="concurrent_ingest",

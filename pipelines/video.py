@@ -61,14 +61,15 @@ class VideoStream:
 def video_stream(container: Any, stream: Any, packets: Packets) -> VideoStream | None:
     """What the packets of a stream, all read, say of it; None where no frame can be decoded."""
     frame = packets.first_frame
-    if frame is None or not packets.times:
+    # Of a raw stream, which has no times, what its codec says; its average is one that FFmpeg makes up.
+    rate = stream.average_rate if packets.times else stream.guessed_rate
+    if frame is None or not (packets.times or (packets.untimed and rate)):
         return None
     shift_s = _edit_shift(container, packets) if packets.extra else 0.0
     times = np.unique(np.asarray(packets.times, np.float64)) + shift_s
-    if packets.untimed and stream.average_rate:
-        # A raw stream says only how many frames a second it has.
+    if packets.untimed and rate:
         count = len(packets.times) + packets.untimed
-        times = times[0] + np.arange(count) / float(stream.average_rate)
+        times = (times[0] if len(times) else 0.0) + np.arange(count) / float(rate)
     fault = packets.fault
     if stream.frames and packets.found > _MORE * stream.frames + _MORE_FRAMES:
         fault = fault or f"{packets.found} frames where {stream.frames} are announced"
@@ -88,7 +89,7 @@ def video_stream(container: Any, stream: Any, packets: Packets) -> VideoStream |
         height=frame.height,
         rotation=frame.rotation,
         pixel_aspect=float(stream.sample_aspect_ratio or 1),
-        rate=_rate(len(times), sum(end - start for start, end in spans), stream.average_rate),
+        rate=_rate(len(times), sum(end - start for start, end in spans), rate),
         spans=spans,
         plain=_is_plain(container, stream, packets),
         counted=container.format.name == "avi" or packets.untimed > 0,

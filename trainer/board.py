@@ -106,7 +106,7 @@ class Watcher:
     def _watch(self) -> None:
         import ray
 
-        with Bar(self._name, self._steps, "steps") as bar:
+        with Bar(self._name, self._steps, "steps", resumed=True) as bar:
             while not self._stop.wait(1.0):
                 step, note = ray.get(self._board.read.remote())
                 if step:

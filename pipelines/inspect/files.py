@@ -1,4 +1,4 @@
-"""What the ledger says of the source files: how many ended how, and some of each by name."""
+"""What the ledger says of the source files: how many ended how, and up to some hundreds of each by name."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ _SCHEMA = pa.schema(
         for name in ("source_uri", "status", "reason", "message", "size", "seconds")
     ]
 )
-_EXAMPLES = 3
+MOST_NAMED = 300
+"""Files of one status and reason that are named."""
 
 
 def file_numbers(ledger: DeltaTable | None) -> dict[str, Any]:
-    """`files`, `ok`, `rejected`, `failed` and `reasons` as an ingest counts them, and example files.
+    """`files`, `ok`, `rejected`, `failed` and `reasons` as an ingest counts them, and files by name.
 
-    `findings`: for each status and reason the number of files, and the uri and message of a few.
+    `findings`: for each status and reason the number of files, and as `examples` uri and message of some,
+    `MOST_NAMED` at most.
     """
     counts: Counter[tuple[str, str | None]] = Counter()
     examples: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
@@ -38,7 +40,7 @@ def file_numbers(ledger: DeltaTable | None) -> dict[str, Any]:
             counts[row["status"], row["reason"]] += row["count_all"]
             if row["reason"] is not None:
                 kept = examples[row["status"], row["reason"]]
-                kept += _some(rows, row["status"], row["reason"], _EXAMPLES - len(kept))
+                kept += _some(rows, row["status"], row["reason"], MOST_NAMED - len(kept))
     return _numbers(counts, examples) | {"source_bytes": source_bytes, "decode_seconds": seconds}
 
 
@@ -52,7 +54,7 @@ def _numbers(
         if reason is not None:
             reasons[reason] += count
     findings = [
-        {"status": status, "reason": reason, "files": counts[status, reason], "examples": rows}
+        {"status": status, "reason": reason, "files": counts[status, reason], "examples": _sorted(rows)}
         for (status, reason), rows in examples.items()
     ]
     return {
@@ -61,6 +63,10 @@ def _numbers(
         "reasons": dict(sorted(reasons.items())),
         "findings": sorted(findings, key=lambda row: (-row["files"], row["reason"], row["status"])),
     }
+
+
+def _sorted(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return sorted(rows, key=lambda row: row["source_uri"])
 
 
 def _some(rows: pa.Table, status: str, reason: str, count: int) -> list[dict[str, str]]:

@@ -11,7 +11,15 @@ from markupsafe import Markup
 from chronav import page, storage
 from pipelines.inspect.charts import histogram, ranked, waveform
 from pipelines.inspect.sample import Sheet
-from pipelines.inspect.text import balance_text, finding_text, hours_text, size_text, spread_text, value_text
+from pipelines.inspect.text import (
+    FEW_FILES,
+    balance_text,
+    finding_text,
+    hours_text,
+    size_text,
+    spread_text,
+    value_text,
+)
 
 _FIRST_LABELS = 20  # that are seen at once
 _HISTOGRAMS = (
@@ -29,6 +37,7 @@ def write(path: str, numbers: dict[str, Any], sheets: Sequence[Sheet]) -> None:
         _templates(),
         "inspect.html",
         n=numbers,
+        few_files=FEW_FILES,
         name=storage.absolute(numbers["table"]).rpartition("/")[2],
         charts=[
             (title, Markup(histogram(numbers[key], unit, title)), spread_text(numbers[key]) + f" {unit}")

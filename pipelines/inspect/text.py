@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pipelines.inspect.files import MOST_NAMED
+
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _FEW = 5
+FEW_FILES = 3
+"""Of a reason, that are named at once."""
 
 
 def as_text(n: Mapping[str, Any]) -> str:
@@ -87,10 +91,13 @@ def _file_lines(n: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     yield "files", f"{n['files']:,}: {n['ok']:,} ok, {n['rejected']:,} rejected, {n['failed']:,} failed"
     for row in n["findings"]:
-        example = row["examples"][0]
-        said = f" ({example['message']})" if example["message"] else ""
-        text = finding_text(row["status"], row["reason"])
-        yield "", f"{row['files']:,} {text}, as {example['source_uri']}{said}"
+        yield "", f"{row['files']:,} {finding_text(row['status'], row['reason'])}"
+        for one in row["examples"][:FEW_FILES]:
+            yield "", f"  {one['source_uri']}" + (f" ({one['message']})" if one["message"] else "")
+        if row["files"] > FEW_FILES:
+            yield "", f"  and {row['files'] - FEW_FILES:,} more"
+    if any(row["files"] > FEW_FILES for row in n["findings"]):
+        yield "", f"--html PAGE names up to {MOST_NAMED} of each, the ledger {n['table']}.ledger all"
 
 
 def _disk_lines(size: Mapping[str, int], files: int) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Sources: media files and what a data set says about them.
 
-A data set is one small file beside this one and one line in `LAYOUTS`.
+A data set is one small file beside this one, its import here, and one line in `LAYOUTS`.
 """
 
 from __future__ import annotations

@@ -11,10 +11,16 @@ from chronav.errors import CallError
 
 
 def annotation_folder(path: str) -> str:
-    """The folder of annotation files; raises `CallError` when it is not there."""
+    """The folder of annotation files; raises `CallError` when it is not there, or is a file."""
     if not storage.is_dir(path):
-        raise CallError(f"annotation folder '{path}' does not exist", code="missing_annotations", path=path)
+        what = "is a file: give the folder" if storage.is_file(path) else "does not exist"
+        raise CallError(f"annotation folder '{path}' {what}", code="missing_annotations", path=path)
     return path
+
+
+def annotation_file(path: str, name: str) -> str:
+    """The file `path`, else the file `name` in the folder `path`; raises `CallError` when `path` is not there."""
+    return path if storage.is_file(path) else storage.join(annotation_folder(path), name)
 
 
 def annotation_files(path: str, ending: str) -> list[str]:

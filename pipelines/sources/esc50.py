@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from chronav import storage
 from chronav.listing import StoredFile
-from pipelines.sources.annotations import annotation_folder, annotation_text, csv_records
+from pipelines.sources.annotations import annotation_file, annotation_text, csv_records
 from pipelines.sources.base import Listing, file_name, file_stem
 from pipelines.sources.files import SourceFiles
 from pipelines.sources.layout import Facts, Match, make_listing
 
+_CSV = "esc50.csv"
 _COLUMNS = {"filename", "fold", "category", "esc10", "src_file"}
 
 
 def list_esc50(files: SourceFiles, annotations: str | None) -> Listing:
     """The recordings of `esc50.csv`, found by file name.
 
-    The csv is taken from the folder `annotations`, else from `meta` in the source. The group is the Freesound
+    The csv is `annotations`, or lies in that folder, else in `meta` in the source. The group is the Freesound
     recording that a clip was cut from (`src_file`); no such recording is in two folds.
     Raises `CallError` when the csv is missing or malformed, or none of its files is there.
     """
-    folder = annotation_folder(annotations) if annotations is not None else storage.join(files.root, "meta")
-    listed = _read(storage.join(folder, "esc50.csv"))
+    in_source = storage.join(files.root, "meta", _CSV)
+    listed = _read(in_source if annotations is None else annotation_file(annotations, _CSV))
 
     def match(file: StoredFile) -> Match | None:
         facts = listed.get(file_name(file.uri))

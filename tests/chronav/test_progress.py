@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from chronav import progress
-from chronav.progress import Bar, format_seconds, say
+from chronav.progress import Bar, Rate, format_seconds, say
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,39 @@ def test_off_a_terminal_a_line_now_and_then_with_time_left(
 
 
 def test_the_last_line_is_always_shown(clock: _Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with Bar("train", total=3, unit="steps") as bar:
+    with Bar("world", total=3, unit="videos") as bar:
         for done in (1, 2, 3):
             clock.now += 0.5
-            bar.update(done, note=f"loss {done}")
-    assert capsys.readouterr().err.splitlines() == ["train: 3/3 steps  loss 3, 2.0 steps/s"]
+            bar.update(done, note=f"note {done}")
+    assert capsys.readouterr().err.splitlines() == ["world: 3/3 videos  note 3, 2.0 videos/s"]
+
+
+@pytest.mark.parametrize("steps", [(1, 9, 10), (10,)])
+def test_the_last_line_says_the_rate_over_the_whole_time(
+    steps: tuple[int, ...], clock: _Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Results that come all at once, after most of the time, are not taken for fast ones."""
+    media = Rate()
+    with Bar("ingest", total=10, unit="files") as bar:
+        clock.now += 5.0 - 0.01 * (len(steps) - 1)
+        for done in steps:
+            bar.update(done)
+            clock.now += 0.01 if done < 10 else 0
+    assert capsys.readouterr().err.splitlines() == ["ingest: 10/10 files  2.0 files/s"]
+    assert media.of(30.0) == pytest.approx(6.0)
+    assert media.of(0.0) is None
+
+
+def test_a_bar_that_an_earlier_call_began_says_no_rate_at_its_end(
+    clock: _Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Bar("pretrain", total=1000, unit="steps", resumed=True) as bar:
+        for done in range(900, 1001):
+            clock.now += 0.5
+            bar.update(done)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1] == "pretrain: 939/1000 steps  2.0 steps/s, 0:30 left"
+    assert lines[-1].strip() == "pretrain: 1000/1000 steps"
 
 
 def test_a_bar_of_nothing_does_not_divide_by_it(clock: _Clock, capsys: pytest.CaptureFixture[str]) -> None:

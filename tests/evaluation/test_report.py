@@ -166,7 +166,7 @@ def test_history_is_drawn_by_name(tmp_path: Path) -> None:
     (panel,) = accuracy_panels(history, {"speed_v": {"chance": 0.25}})
     assert panel.title == "Speed, video"
     assert panel.svg.count("polyline") == 2
-    assert panel.svg.count('class="dot"') == 5
+    assert panel.svg.count('class="dot main"') == 5
     assert 'class="chance"' in panel.svg
 
 

@@ -81,10 +81,11 @@ def test_official_lists(tmp_path: Path) -> None:
     assert here[0].splits["ucf101/1"] == "test"  # the list decides, not the table
     assert here[1].splits == {}
     (tmp_path / "esc50.csv").write_text("filename,fold,category\n1-1-A-0.wav,1,dog\n5-1-A-0.wav,5,dog\n")
-    assert read_official(str(tmp_path), "esc50") == {
-        "1-1-A-0": {"esc50/fold": "1"},
-        "5-1-A-0": {"esc50/fold": "5"},
-    }
+    for given in (tmp_path, tmp_path / "esc50.csv"):
+        assert read_official(str(given), "esc50") == {
+            "1-1-A-0": {"esc50/fold": "1"},
+            "5-1-A-0": {"esc50/fold": "5"},
+        }
     with pytest.raises(CallError, match="kinetics"):
         read_official(str(tmp_path), "kinetics")
     with pytest.raises(CallError, match="does not exist"):

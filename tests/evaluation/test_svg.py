@@ -26,6 +26,15 @@ def test_a_chart_of_nothing_is_nothing() -> None:
     assert line_chart([Series([], [])], "nothing") == ""
 
 
+@pytest.mark.parametrize(
+    ("y", "dots"), [([0.5], 1), ([float("nan"), 0.5], 1), ([0.4, 0.5], 0), ([float("nan")], 0)]
+)
+def test_a_single_point_is_a_dot(y: list[float], dots: int) -> None:
+    svg = line_chart([Series([10, 20][: len(y)], y, "faint")], "loss", chance=0.1)
+    ElementTree.fromstring(svg)
+    assert svg.count("<circle") == svg.count('class="dot faint"') == dots
+
+
 def test_strip_places_value_interval_and_chance() -> None:
     svg = interval_strip(0.5, 0.25, 0.75, 0.1, None, "half")
     ElementTree.fromstring(svg)

@@ -86,3 +86,28 @@ def test_marks_of_near_duplicates_do_not_hang_on_which_batch_ends_first(
         for name in BATCHES[number]:
             ingest.end(name)
     assert ingest.committed() == {"a": None, "b": None, "c": "b", "d": "a", "e": "b"}
+
+
+def test_a_slow_file_holds_others_back_for_so_long_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("pipelines.batches.time.monotonic", lambda: now)
+    ingest = Ingest(str(tmp_path / "t"))
+    for name in "bcd":
+        ingest.end(name)
+    now = 290.0
+    assert ingest.committed() == {}
+    now = 310.0
+    ingest.end("e")
+    assert ingest.committed() == {"c": None, "d": None, "e": "c"}
+    ingest.end("a")
+    assert sorted(ingest.committed()) == list("abcde")
+
+
+def test_where_a_job_ends_early_what_is_whole_is_committed(tmp_path: Path) -> None:
+    ingest = Ingest(str(tmp_path / "t"))
+    for name in "bcde":
+        ingest.end(name)
+    ingest.batches.salvage()
+    assert sorted(ingest.committed()) == list("cde")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import ray.data
 
 from chronav.errors import JobError
 from pipelines import execute
-from pipelines.execute import _run
+from pipelines.execute import _run, _salvaged
 
 
 def note(row: dict[str, str], folder: str, seconds: float = 0.0) -> dict[str, str]:
@@ -39,8 +42,41 @@ def start_nothing(row: dict[str, str]) -> dict[str, str]:
     raise NotStarted("no module named 'av'")
 
 
+def die(row: dict[str, str], log: str) -> dict[str, str]:
+    with open(log, "a") as file:
+        file.write(row["name"])
+    os._exit(137)
+
+
 def rows(count: int) -> list[dict[str, str]]:
     return [{"name": str(number)} for number in range(count)]
+
+
+@pytest.mark.parametrize(("cpus", "tasks", "size"), [(1.0, 100, 16), (3.0, 100, 48), (3.0, 5, 5)])
+def test_as_many_tasks_are_on_the_cluster_as_keep_all_its_cpus_at_work(
+    cpus: float, tasks: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools: list[ray.data.TaskPoolStrategy] = []
+
+    class Items:
+        """A data set that runs here, in place of Ray's."""
+
+        def __init__(self, items: list[dict[str, str]], override_num_blocks: int) -> None:
+            self._items = items
+            assert override_num_blocks == len(items)
+
+        def map(self, work: Callable, compute: ray.data.TaskPoolStrategy, **_: object) -> Items:
+            pools.append(compute)
+            return Items([work(item) for item in self._items], len(self._items))
+
+        def iter_rows(self) -> Iterator[dict[str, str]]:
+            return iter(self._items)
+
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": cpus})
+    monkeypatch.setattr(ray.data, "from_items", Items)
+    answers = list(_run(rows(tasks), lambda row: {"name": row["name"] + "!"}, "t"))
+    assert answers == [{"name": f"{number}!"} for number in range(tasks)]
+    assert [pool.size for pool in pools] == [size]
 
 
 def test_every_task_answers_once(ray_local: None, tmp_path: Path) -> None:
@@ -74,6 +110,31 @@ def test_a_task_that_fails_ends_the_job_with_one_line(ray_local: None) -> None:
         list(_run(rows(1), fail, "t"))
     assert (error.value.code, error.value.path) == ("ray", "t")
     assert "\n" not in str(error.value)
+
+
+def test_a_task_that_takes_its_worker_along_is_not_tried_for_ever(
+    ray_local: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "_RETRIES", 2)
+    with pytest.raises(JobError, match=r"ingest stopped: .*died"):
+        list(_run(rows(1), partial(die, log=str(tmp_path / "log")), "t"))
+    assert (tmp_path / "log").read_text() == "000"
+
+
+def test_what_is_whole_is_committed_before_a_job_ends_early() -> None:
+    calls: list[str] = []
+    batches = SimpleNamespace(salvage=lambda: calls.append("salvage"))
+    lease = SimpleNamespace(check=lambda: calls.append("check"))
+
+    def answers() -> Iterator[dict[str, str]]:
+        yield {"name": "0"}
+        raise JobError("ingest stopped: disk full", code="ray", path="t")
+
+    salvaged = _salvaged(answers(), batches, lease)  # type: ignore[arg-type]
+    assert next(salvaged) == {"name": "0"}
+    with pytest.raises(JobError, match="disk full"):
+        next(salvaged)
+    assert calls == ["check", "salvage"]
 
 
 def test_what_waits_is_never_begun_when_the_job_stops(ray_local: None, tmp_path: Path) -> None:

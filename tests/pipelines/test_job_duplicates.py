@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from pipelines import batches, task
 from pipelines.config import IngestConfig
 from pipelines.job import ingest
 from pipelines.options import Options
+from pipelines.result import FileResult
+from pipelines.sources.base import SourceItem
 from pipelines.table import open_table, read_meta, read_row_group, row_groups
 
 CONFIG = IngestConfig(fps=8.0, files_per_task=2, files_per_commit=3)
@@ -60,6 +63,31 @@ def clips(tmp_path: Path) -> Callable[[], dict[str, str | None]]:
         return {clip.partition("/")[2]: of and of.partition("/")[2] for clip, of in sorted(near.items())}
 
     return read
+
+
+@pytest.fixture
+def before_decoding(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[Path], object]], None]:
+    """Has something happen when the file of this name is about to be decoded."""
+
+    def arrange(name: str, happens: Callable[[Path], object]) -> None:
+        decode = task.decode_guarded
+
+        def after(item: SourceItem, config: IngestConfig, known_sha256: str | None = None) -> FileResult:
+            if Path(item.uri).name == name:
+                happens(Path(item.uri))
+            return decode(item, config, known_sha256)
+
+        monkeypatch.setattr(task, "decode_guarded", after)
+
+    return arrange
+
+
+class Killed(Exception):
+    pass
+
+
+def kill(_: Path) -> None:
+    raise Killed
 
 
 def counts(outcome: dict[str, Any]) -> tuple[int, ...]:
@@ -221,3 +249,59 @@ def test_near_duplicates_are_not_looked_for_without_a_threshold(
         fake_media(tmp_path / "media" / name, 1, LOOKS)
     run(config=CONFIG.model_copy(update={"near_duplicate_bits": None}))
     assert clips() == {"a:0": None, "b:0": None}
+
+
+def test_a_video_that_looks_another_way_now_has_no_near_duplicates_any_more(
+    tmp_path: Path, fake_media: Callable, run: Callable, clips: Callable
+) -> None:
+    media = tmp_path / "media"
+    fake_media(media / "a", 1, LOOKS)
+    run()
+    fake_media(media / "a", 1, OTHER)
+    fake_media(media / "b", 1, ALMOST)  # as a was
+    fake_media(media / "c", 1, OTHER)  # as a is
+    assert counts(run()) == (2, 1, 0, 0, 3, 3, 0, 0)
+    assert clips() == {"a:0": None, "b:0": None, "c:0": "a"}
+
+
+def test_a_file_that_changes_after_it_was_compared_has_no_copies(
+    tmp_path: Path, fake_media: Callable, run: Callable, ledger: Callable, clips: Callable,
+    before_decoding: Callable,
+) -> None:  # fmt: skip
+    for name in "ab":
+        fake_media(tmp_path / "media" / name, 1, same=True)
+    before_decoding("a", lambda path: path.write_text("2 changed"))
+    assert counts(run()) == (2, 0, 0, 0, 1, 1, 0, 0)
+    assert (ledger(), list(clips())) == ({"a": "ok"}, ["a:0", "a:1"])
+    assert counts(run()) == (1, 0, 0, 1, 1, 2, 0, 0)  # the next call's
+    assert (ledger(), list(clips())) == ({"a": "ok", "b": "ok"}, ["a:0", "a:1", "b:0"])
+
+
+def test_touched_files_are_noted_now_and_then_and_not_only_at_the_end(
+    tmp_path: Path, fake_media: Callable, run: Callable, before_decoding: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(batches, "_FILES_A_COMMIT", 2)
+    for name in "abc":
+        fake_media(tmp_path / "media" / name)
+    run()
+    for name in "abc":
+        os.utime(tmp_path / "media" / name, (1, 1))
+    before_decoding("c", kill)
+    with pytest.raises(Killed):
+        run()
+    dry = run(dry_run=True)
+    assert (dry["unchanged"], [Path(action["uri"]).name for action in dry["actions"]]) == (2, ["c"])
+
+
+def test_copies_are_noted_now_and_then_and_not_only_at_the_end(
+    tmp_path: Path, fake_media: Callable, run: Callable, ledger: Callable, before_decoding: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(batches, "_FILES_A_COMMIT", 2)
+    for name in "abcd":
+        fake_media(tmp_path / "media" / name, same=name not in "d")
+    before_decoding("d", kill)
+    with pytest.raises(Killed):
+        run(config=CONFIG.model_copy(update={"files_per_task": 1, "files_per_commit": 1}))
+    assert ledger() == {"a": "ok", "b": "duplicate a", "c": "duplicate a"}

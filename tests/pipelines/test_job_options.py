@@ -36,7 +36,8 @@ def source(tmp_path: Path, fake_media: Callable) -> Path:
 
 @pytest.fixture
 def table(tmp_path: Path) -> str:
-    return str(tmp_path / "t.delta")
+    """In a folder and of a name as people have them, which Delta's own paths write another way."""
+    return str(tmp_path / "my tables" / "Übung (1) & {2}.delta")
 
 
 def clips(table: str, version: int | None = None) -> dict[str, list[bytes]]:
@@ -376,3 +377,34 @@ def test_nothing_is_written_where_the_mlflow_server_is_gone(
     with pytest.raises(JobError, match="nothing was ingested: the MLflow store at http"):
         ingest(str(source), table, CONFIG)
     assert not Path(table).exists()
+
+
+def test_a_run_says_how_the_ingest_was_called(
+    source: Path, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: dict[str, Any] = {}
+    run = job.Run.start("ingest", "x")
+    noted = type("Noted", (type(run),), {"params": lambda _, values: logged.update(values)})()
+    monkeypatch.setattr(job.Run, "start", lambda *_: noted)
+    lists = source.parent / "lists"
+    lists.mkdir()
+    for part in ("train", "test"):
+        (lists / f"{part}list01.txt").touch()
+    shutil.copy(source / "a", source / "v_Dot_g01_c01.avi")
+    options = Options(prune=True, retry=frozenset({"silent", "failed"}), limit=2, vacuum=True)
+    ingest(str(source), table, CONFIG, "ucf101", str(lists), options)
+    assert logged == {
+        **CONFIG.model_dump(), "source": str(source), "dataset": "ucf101", "annotations": str(lists),
+        "prune": True, "retry": "failed,silent", "limit": 2, "vacuum": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", list("%#?[]^|\\"))
+def test_a_path_that_delta_takes_apart_is_refused_before_anything_is_made(
+    source: Path, tmp_path: Path, odd: str
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(CallError, match="cannot be at a path with") as error:
+        run(source, str(tmp_path / f"50{odd}41"))
+    assert error.value.code == "bad_path"
+    assert sorted(tmp_path.rglob("*")) == before

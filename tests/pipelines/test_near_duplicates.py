@@ -177,3 +177,28 @@ def test_the_same_clip_from_two_collections(real_data: Path, as_item: Callable) 
         result = decode_file(as_item(path), IngestConfig(fps=4.0, short_side=64))
         found[path.stem] = index.add(path.stem, Signature.parse(result.picture_hash))
     assert {name: of for name, of in found.items() if of} == {"mmaudiosep_vgg_canary": "0nib7bMm8BA_000015"}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_marks_do_not_hang_on_where_a_run_was_killed(seed: int) -> None:
+    rng = random.Random(seed)
+    scene = [rng.getrandbits(64) | 1 for _ in range(FRAMES)]
+    videos = {}  # of one scene, each a few bits from it: some are near to each other, others are not
+    for number in range(12):
+        flipped = [
+            value ^ sum(1 << bit for bit in rng.sample(range(64), rng.randint(2, 9))) for value in scene
+        ]
+        videos[str(number)] = Signature(10.0, tuple(flipped))
+
+    def marks(killed_after: int) -> list[str | None]:
+        index, found = NearDuplicates(), {}
+        for number, (name, signature) in enumerate(videos.items()):
+            if number == killed_after:
+                kept = [(name, str(videos[name])) for name, of in found.items() if of is None]
+                index = NearDuplicates()
+                index.load(kept)
+            found[name] = index.add(name, signature)
+        return list(found.values())
+
+    undisturbed = marks(-1)
+    assert all(marks(number) == undisturbed for number in range(1, 12))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -38,6 +39,13 @@ def test_every_file_is_in_one_class() -> None:
     assert [i.uri for i in plan.changed] == ["/s/grown", "/s/newer"]
     assert (plan.unchanged, plan.removed, plan.duplicates, plan.again) == (1, [], {}, set())
     assert [i.uri for i in plan.todo] == ["/s/added", "/s/grown", "/s/newer"]
+
+
+def test_files_are_opened_in_the_order_of_their_paths_whatever_is_to_be_done_with_them() -> None:
+    listing = [item("/s/d"), item("/s/b"), item("/s/c", size=2), item("/s/a", size=2)]
+    plan = compare_below(listing, State({"/s/a": known(), "/s/c": known()}), "/s")
+    assert [i.uri for i in plan.items] == ["/s/d", "/s/b", "/s/c", "/s/a"]
+    assert [i.uri for i in plan.todo] == ["/s/a", "/s/b", "/s/c", "/s/d"]
 
 
 def test_only_files_of_this_source_count_as_removed() -> None:
@@ -170,6 +178,33 @@ def test_files_beyond_the_limit_claim_nothing() -> None:
     listing = [item("/s/a"), item("/s/b"), item("/s/other/b", video_id="b")]
     plan = compare_below(listing, State(), "/s", Options(limit=1))
     assert ([i.uri for i in plan.new], plan.remaining, plan.duplicates) == (["/s/a"], 2, {})
+
+
+def test_files_of_which_the_source_says_something_else_are_relabelled() -> None:
+    before = {name: item(f"/s/{name}").annotations_hash() for name in ("same", "other", "grown", "failed")}
+    rows = {f"/s/{name}": replace(known(), annotations_hash=said) for name, said in before.items()}
+    state = State(rows | {"/s/unknown": known(), "/s/gone": replace(known(), annotations_hash="x")})
+    said = {"label": "hop", "splits": {"s/1": "test"}}
+    listing = [
+        item("/s/same"),
+        *(replace(item(f"/s/{n}"), **said) for n in ("other", "failed", "unknown", "new")),
+    ]
+    listing.append(replace(item("/s/grown", size=2), **said))
+    plan = compare_below(listing, state, "/s")
+    assert [i.uri for i in plan.relabelled] == ["/s/other", "/s/failed"]
+    assert (plan.unchanged, plan.kept, len(plan.todo)) == (4, 0, 2)
+    assert ("/s/other", "relabelled") in [(a.uri, a.action) for a in explain(plan, state, False)]
+    silent = compare(listing, state, lambda _: False, annotated=False)
+    assert (silent.relabelled, silent.kept, silent.unchanged) == ([], 2, 4)
+
+
+def test_the_order_of_splits_says_nothing() -> None:
+    one, other = {"s/1": "test", "s/2": "train"}, {"s/2": "train", "s/1": "test"}
+    hashes = {replace(item("/x"), splits=splits).annotations_hash() for splits in (one, other)}
+    assert len(hashes) == 1
+    changes = [{"label": "a"}, {"group": "a"}, {"splits": {"a": "b"}}, {"dataset": "a"}, {}]
+    assert len({replace(item("/x"), **change).annotations_hash() for change in changes}) == len(changes)
+    assert replace(item("/x"), size=2, mtime=7.0).annotations_hash() == item("/x").annotations_hash()
 
 
 def test_everything_that_is_done_is_explained() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -94,3 +95,26 @@ def test_what_a_rebuild_put_in_place_stays(
 def test_the_sum_of_them(table: ClipTable, write: Callable) -> None:
     part = write(table, "a")
     assert vacuum.summary(orphans(table.path, LATER)) == {"files": 1, "bytes": part.size}
+
+
+def test_the_space_of_old_versions_is_given_back_as_the_page_shows(
+    tmp_path: Path, write: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = ClipTable("runs/clips", IngestConfig())
+    old = write(table, "a")
+    table.commit(Batch("1", [old]), set(), True, "none")
+    version = table.clips.version()
+    table.commit(Batch("2", [write(table, "b")]), {"/s/a"}, True, "none")
+    assert read_meta(open_table("runs/clips", version), ("video_id",))["video_id"].to_pylist() == ["a"]
+
+    page = Path(__file__).parents[2] / "docs" / "incremental.md"
+    [snippet] = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(snippet, "snippet.py", "exec"), {"__name__": "__main__"})
+    assert not (tmp_path / "runs/clips" / old.name).exists()
+    assert read_meta(open_table("runs/clips"), ("video_id",))["video_id"].to_pylist() == ["b"]
+    with pytest.raises(FileNotFoundError):
+        read_meta(open_table("runs/clips", version), ("video_id",))
+
+    table.commit(Batch("3", [write(table, "c")]), set(), True, "none")  # an ingest goes on
+    assert sorted(read_meta(open_table("runs/clips"), ("video_id",))["video_id"].to_pylist()) == ["b", "c"]

@@ -54,7 +54,7 @@ def test_annotations_are_counted_by_video(small: str) -> None:
     assert (dataset["dataset"], dataset["videos"], dataset["segments"]) == ("folder", 3, 4)
 
 
-def test_reasons_come_with_example_files(small: str) -> None:
+def test_reasons_come_with_their_files(small: str) -> None:
     n = overview(small).numbers
     assert n["reasons"] == {"truncated": 1, "unreadable": 5}
     assert (n["source_bytes"], n["decode_seconds"]) == (335, 1.5)
@@ -63,7 +63,7 @@ def test_reasons_come_with_example_files(small: str) -> None:
         "failed",
         "unreadable",
         5,
-        3,
+        5,
     )
     assert cut == {
         "status": "ok", "reason": "truncated", "files": 1,

@@ -59,6 +59,30 @@ def test_a_page_stands_alone_and_shows_everything(small: str, tmp_path: Path) ->
     assert numbers["segments"] == 4
 
 
+def test_files_of_a_reason_are_listed_up_to_some_hundreds(
+    tmp_path: Path, clip: Callable, make_table: Callable
+) -> None:
+    def files(reason: str, count: int) -> list[dict]:
+        facts = {"status": "failed", "reason": reason, "size": 1, "clips": 0, "seconds": 0.0}
+        return [{"source_uri": f"/media/{reason}-{i:04d}", **facts} for i in range(count)]
+
+    ledger = files("unreadable", 1500) + files("silent", 3) + files("timeout", 300)
+    table = make_table(tmp_path / "t", [[clip("a:0")]], ledger)
+    write_page(table, str(tmp_path / "page.html"))
+    page = Page(tmp_path / "page.html")
+    assert page.tags.count("details") == 2
+    assert [page.words.count(f"/media/{name}-") for name in ("unreadable", "silent", "timeout")] == [
+        300,
+        3,
+        300,
+    ]
+    words = " ".join(page.words.split())
+    assert "1,497 more /media/" in words
+    assert "297 more /media/" in words
+    assert words.count("in the ledger") == 1
+    assert f"and 1,200 more, in the ledger {table}.ledger" in words
+
+
 def test_a_hostile_label_stays_text(tmp_path: Path, clip: Callable, make_table: Callable) -> None:
     evil = '<script>alert("x")</script>'
     table = make_table(tmp_path / "t", [[clip("a:0", label=evil, group=evil, splits=[(evil, evil)])]])

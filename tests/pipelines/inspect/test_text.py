@@ -10,8 +10,14 @@ def test_the_text_says_it_all(small: str) -> None:
     text = as_text(overview(small).numbers)
     for line in (
         "files       8: 3 ok, 0 rejected, 5 failed",
-        "5 failed: unreadable, as /media/",
-        "1 ok, but truncated, as /media/b (9 of 10 announced frames are there)",
+        "            5 failed: unreadable\n"
+        "              /media/0.txt (<text>)\n"
+        "              /media/1.txt (<text>)\n"
+        "              /media/2.txt (<text>)\n"
+        "              and 2 more\n"
+        "            1 ok, but truncated\n"
+        "              /media/b (9 of 10 announced frames are there)\n"
+        f"            --html PAGE names up to 300 of each, the ledger {small}.ledger all\n",
         "segments    4 of 3 videos; 3 with picture, 3 with sound",
         "hours       8 s of video, 9 s of sound",
         "pictures    48x32 3",

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from chronav.errors import CallError
-from pipelines.sources.annotations import annotation_files, annotation_text, csv_records, csv_rows
+from pipelines.sources.annotations import (
+    annotation_files,
+    annotation_folder,
+    annotation_text,
+    csv_records,
+    csv_rows,
+)
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -38,3 +44,12 @@ def test_files_of_an_ending_at_any_depth(tmp_path: Path, write: Callable) -> Non
         with pytest.raises(CallError) as error:
             annotation_files(str(path), ".csv")
         assert error.value.code == "missing_annotations"
+
+
+def test_what_is_no_folder_is_said_as_it_is(tmp_path: Path, write: Callable) -> None:
+    file = write(tmp_path / "a.csv")
+    with pytest.raises(CallError, match=r"a\.csv' is a file: give the folder$"):
+        annotation_folder(str(file))
+    with pytest.raises(CallError, match=r"none' does not exist$"):
+        annotation_folder(str(tmp_path / "none"))
+    assert annotation_folder(str(tmp_path)) == str(tmp_path)

@@ -32,13 +32,16 @@ def test_esc50(tmp_path: Path, write: Callable) -> None:
     assert clock.splits == {"esc50/fold": "5", "esc50/esc10": "false"}
 
 
-def test_the_csv_may_lie_elsewhere(tmp_path: Path, write: Callable) -> None:
+@pytest.mark.parametrize(
+    ("name", "given"), [("esc50.csv", "b"), ("esc50.csv", "b/esc50.csv"), ("my.csv", "b/my.csv")]
+)
+def test_the_csv_may_lie_elsewhere(name: str, given: str, tmp_path: Path, write: Callable) -> None:
     write(tmp_path / "a" / "1-1-A-0.wav")
-    table = write(
-        tmp_path / "b" / "esc50.csv",
+    write(
+        tmp_path / "b" / name,
         "\ufefffilename,fold,category,esc10,src_file\n1-1-A-0.wav,1,dog,True,1\n",
     )
-    (item,) = list_source(str(tmp_path / "a"), "esc50", str(table.parent)).items
+    (item,) = list_source(str(tmp_path / "a"), "esc50", str(tmp_path / given)).items
     assert (item.label, item.splits["esc50/fold"]) == ("dog", "1")
 
 
