@@ -47,7 +47,7 @@ def say_taken_over(table: str, asked: IngestConfig, used: IngestConfig) -> None:
     now, default = used.content(), asked.content()
     taken = [f"{key}={_text(now[key])}" for key in CONTENT_KEYS if now[key] != default[key]]
     if taken:
-        say(f"'{table}' was made with {', '.join(taken)}: so this call goes on, which names no other value")
+        say(f"config keys that this call does not name are as '{table}' was made: {', '.join(taken)}")
 
 
 def _check_keys(table: str, config: IngestConfig, before: dict[str, Any]) -> None:
