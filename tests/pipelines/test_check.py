@@ -103,10 +103,8 @@ def test_later_calls_need_not_repeat_the_config(
 ) -> None:
     table, media = str(tmp_path / "t.delta"), fake_media(tmp_path / "media" / "a").parent
     ingest(str(media), table, build(IngestConfig, overrides=MADE))
-    assert "was made with" not in capsys.readouterr().err
-    line = (
-        "was made with segment_s=4.0, require_audio=true, silent_db=-50.0, duplicates=keep: so this call goes"
-    )
+    assert "does not name" not in capsys.readouterr().err
+    line = f"as '{table}' was made: segment_s=4.0, require_audio=true, silent_db=-50.0, duplicates=keep\n"
     for options in (Options(), Options(dry_run=True), Options(vacuum=True), Options(rebuild=True)):
         fake_media(media / f"{options.vacuum}{options.rebuild}")
         ingest(str(media), table, IngestConfig(), options=options)
