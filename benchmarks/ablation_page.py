@@ -160,8 +160,9 @@ def momentum_section(full: Sequence[Result], runs: Sequence[Result]) -> list[str
         *rows,
         "",
         f"Differences to the full method that leave out 0, in {len(paired)} seeds: {'; '.join(shown) or 'none'}. "
-        f"This is of {config.steps} steps, in which the momentum model is an average over {1 / (1 - config.momentum):.0f} "
-        "and more: of long runs with large banks, for which momentum keys are meant, it says nothing.",
+        f"This is of {config.steps} steps, in which the momentum model is an average over "
+        f"{1 / (1 - config.momentum):.0f} and more: of long runs with large banks, for which momentum keys are "
+        "meant, it says nothing.",
         "",
     ]
 

@@ -35,7 +35,14 @@ def test_a_row_has_its_noise_whoever_asks_for_it():
 
 def test_the_extremes_of_the_bits_give_finite_noise():
     """The least and the largest u are 2^-24 and 1 - 2^-24; neither rounds to 0 or 1."""
-    extremes = [-(2**31), -1, 0, 2**31 - 1, 0x1FF, -0x200]  # all zeros and ones among them, and their neighbours
+    extremes = [
+        -(2**31),
+        -1,
+        0,
+        2**31 - 1,
+        0x1FF,
+        -0x200,
+    ]  # all zeros and ones among them, and their neighbours
     noise = from_bits(torch.tensor(extremes, dtype=torch.int32))
     assert bool(torch.isfinite(noise).all())
     k = [(bits & 0xFFFFFFFF) >> 9 for bits in extremes]
