@@ -1,9 +1,9 @@
 """Runs of the ablation study: pre-train with a switch on the world of a seed, measure, leave a JSON file.
 
-`python -m benchmarks.ablation_run FOLDER SEED SWITCH...` (SWITCH `full`: nothing taken away). What it finds done it
-does not do again: the world of the seed, the clip table, a finished run, the steps of one that was interrupted.
-Features are computed in this process, once for all protocols of a modality: the measures themselves are those of
-`chronav evaluate`.
+`python -m benchmarks.ablation_run FOLDER SEED SWITCH...` (SWITCH `full`: nothing taken away; or a name of `CHANGES`).
+What it finds done it does not do again: the world of the seed, the clip table, a finished run, the steps of one that
+was interrupted. Features are computed in this process, once for all protocols of a modality: the measures themselves
+are those of `chronav evaluate`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from chronav.config import build
 from chronav.demo import TABLE
 from chronav.progress import say
 from evaluation.ablate.config import FULL
-from evaluation.ablate.variants import switched
+from evaluation.ablate.variants import changed, switched
 from evaluation.aggregate import fold_metrics
 from evaluation.config import EvaluateConfig
 from evaluation.describe import Measurement
@@ -47,6 +47,14 @@ from trainer.job import pretrain
 
 RECIPE = "world"
 VIDEOS_PER_CLASS, GROUPS_PER_CLASS, CLIPS = 72, 18, 10
+MOMENTUM_KEYS = "momentum_keys"
+CHANGES = {
+    # The method's default way to its keys at the size of these runs. The default .996 would average over 250 of 600
+    # steps. A batch enters 64 keys, so that the bank is 8 batches deep; a quarter of it are the recipe's 128
+    # negatives.
+    MOMENTUM_KEYS: ["loss.keys=momentum", "momentum=0.99", "loss.bank_size=512"],
+}
+"""Rows beside the switches: what differs from the full method."""
 # Protocol, its metric, and what the table calls it.
 PROBES = (
     ("retrieval", "R@1", "video R@1"),
@@ -79,7 +87,7 @@ def measure(folder: Path, seed: int, switch: str) -> dict[str, Any]:
     """Pre-train and evaluate; heads, figures of the features and of random weights, seconds."""
     began = time.monotonic()
     table, annotations = world_of(folder, seed)
-    name = RECIPE if switch == FULL else f"{RECIPE}+{switch}"
+    name = RECIPE if switch in (FULL, *CHANGES) else f"{RECIPE}+{switch}"
     config = config_of(seed, switch)
     place = folder / f"run-{seed}-{switch}"
     kept = trained_result(folder, seed, switch) if (place / "export").exists() else None
@@ -161,6 +169,8 @@ def is_current(result: dict[str, Any], seed: int, switch: str) -> bool:
 def config_of(seed: int, switch: str) -> PretrainConfig:
     """The config of a run."""
     full = build(PretrainConfig, defaults=recipes.get(RECIPE) | {"seed": seed})
+    if switch in CHANGES:
+        return changed(full, switch, CHANGES[switch])
     return full if switch == FULL else switched(full, switch)
 
 

@@ -42,11 +42,12 @@ FULL, BARE, ALONE = "full objective", "networks alone", "objective alone, random
 _STORED = Stored(height=128, width=170, sample_rate=16_000)
 _GOAL = 1.10
 _NOTES = """{clock}; median (range) of {rounds} rounds in turns; goal: at most {goal:.2f}. R(2+1)D-18 on 16x112x112,
-ResNet-18 on 80 mel bands, two clips of each a sample, momentum keys, all banks full with 65,536 keys. Both sides
-augment, run the online networks forward and backward and the momentum networks forward, clip, step and follow.
-*Full objective* also draws from the banks and pushes to them; *networks alone* adds its outputs up. Peak: over all
-rounds, each in a process of its own; on a CPU, of the whole process. At a batch of 2, where networks weigh most; what
-the objective itself costs at 256 samples is in the last row. On a GPU this ratio is not measured."""
+an audio ResNet of width 64 on 80 mel bands, two clips of each a sample, momentum keys, all banks full with 65,536
+keys. Both sides augment, run the online networks forward and backward and the momentum networks forward, clip, step
+and follow. *Full objective* also draws from the banks and pushes to them; *networks alone* adds its outputs up. Peak:
+over all rounds, each in a process of its own; on a CPU, of the whole process. At a batch of {samples}, where networks
+weigh most; what the objective itself costs at {many} samples is in the last row."""
+_NO_GPU = "On a GPU this ratio is not measured."
 Step = Callable[[], object]
 
 
@@ -200,13 +201,18 @@ def ratio_of(spent: Mapping[str, Sequence[Spent]]) -> float:
     return statistics.median(ratios(*([one.seconds for one in spent[name]] for name in (FULL, BARE))))
 
 
-def section(table: str, device: torch.device, rounds: int, ratio: float) -> str:
-    """The page's section."""
-    title = f"Training step: full objective {ratio:.3f} of the networks alone"
+def section(table: str, works: Sequence[Work], rounds: int, ratio: float) -> str:
+    """The page's section; `works` as for the table."""
+    full, alone = works[0], works[-1]
+    on_cpu = full.device.type == "cpu"
+    title = (
+        f"Training step on a {'CPU' if on_cpu else 'GPU'} at a batch of {full.samples}: "
+        f"full objective {ratio:.3f} of the networks alone"
+    )
     head = heading(title, "python -m benchmarks.train_step --page")
-    clock = "CPU seconds, one thread" if device.type == "cpu" else torch.cuda.get_device_name(device)
-    notes = _NOTES.format(clock=clock, rounds=rounds, goal=_GOAL)
-    return "\n\n".join([head, notes, table])
+    clock = "CPU seconds, one thread" if on_cpu else torch.cuda.get_device_name(full.device)
+    notes = _NOTES.format(clock=clock, rounds=rounds, goal=_GOAL, samples=full.samples, many=alone.samples)
+    return "\n\n".join([head, f"{notes} {_NO_GPU}" if on_cpu else notes, table])
 
 
 def main() -> None:
@@ -229,7 +235,7 @@ def main() -> None:
     table, ratio = table_of(spent, works), ratio_of(spent)
     print(f"{table}\n\nfull objective {ratio:.3f} of the networks alone (goal: at most {_GOAL:.2f})")
     if given.page:
-        write_section(given.page, "train_step", section(table, given.device, given.rounds, ratio))
+        write_section(given.page, "train_step", section(table, works, given.rounds, ratio))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class VideoConfig(Config):
 class AudioConfig(Config):
     """The audio encoder and the log-mel spectrograms that it sees."""
 
-    width: int = Field(64, ge=4, description="channels of the first stage; 64 is ResNet-18")
+    width: int = Field(64, ge=4, description="channels of the first stage; 64 as in ResNet-18")
     blocks: tuple[Blocks, ...] = Field(
         (2, 2, 2, 2), strict=False, min_length=2, description="blocks a stage, at least one in each"
     )

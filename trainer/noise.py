@@ -21,9 +21,17 @@ def gumbel(rows: Tensor, columns: int, seed: int) -> Tensor:
     start = _mix(low ^ _mix(high ^ _signed(torch.tensor(seed * _SEED & _U32))))
     at = _signed(torch.arange(columns, device=rows.device, dtype=torch.int64) * _GOLDEN & _U32)
     # A bank's worth for each query: in place, for memory's speed is what this takes its time from.
-    bits = _mix(start[:, None] + at[None, :])  # (n, columns) int32; sums and products wrap
-    u = bits.bitwise_right_shift_(8).bitwise_and_(0xFFFFFF).float()
-    u.add_(0.5).mul_(2.0**-24)  # in (0, 1)
+    return from_bits(_mix(start[:, None] + at[None, :]))  # (n, columns) int32; sums and products wrap
+
+
+def from_bits(bits: Tensor) -> Tensor:
+    """Standard Gumbel noise, always finite, of the upper 23 of 32 random bits (int32, overwritten).
+
+    u = (k + 1/2) / 2**23 lies in (0, 1) exactly: float32 has the 24 bits that it takes. With one more, k + 1/2 would
+    round, up to 1 in the end, and the noise be infinite.
+    """
+    u = bits.bitwise_right_shift_(9).bitwise_and_(0x7FFFFF).float()
+    u.add_(0.5).mul_(2.0**-23)
     return u.log_().neg_().log_().neg_()
 
 

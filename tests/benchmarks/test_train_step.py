@@ -14,6 +14,7 @@ from benchmarks.train_step import (
     full_banks,
     make_batch,
     ratio_of,
+    section,
     steps,
     table_of,
 )
@@ -72,3 +73,14 @@ def test_the_table_and_the_ratio_go_round_by_round():
     assert lines[2] == "| full objective, 2 samples | 3.30 (2.20 to 4.20) | 1.100 (1.050 to 1.100) | 110 |"
     assert lines[4] == f"| {ALONE}, 256 samples | 1.00 (1.00 to 1.00) |  | 50 |"
     assert ratio_of(spent) == pytest.approx(1.1)
+
+
+def test_the_section_says_where_and_at_which_batch_its_ratio_holds():
+    works = [Work(FULL, 3, CPU), Work(BARE, 3, CPU), Work(ALONE, 128, CPU)]
+    text = section("| table |", works, 5, 1.0124)
+    assert text.startswith(
+        "## Training step on a CPU at a batch of 3: full objective 1.012 of the networks alone\n"
+    )
+    assert "At a batch of 3, where networks" in text
+    assert "costs at 128 samples" in " ".join(text.split())
+    assert "On a GPU this ratio is not measured.\n\n| table |" in text

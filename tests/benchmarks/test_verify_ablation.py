@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.ablation_run import FULL, PROBES, config_of, result_file, result_of
+from benchmarks.ablation_page import difference, page
+from benchmarks.ablation_run import FULL, MOMENTUM_KEYS, PROBES, config_of, result_file, result_of
 from benchmarks.measures import measures_digest
-from benchmarks.verify_ablation import difference, page
 from chronav import __version__
 from trainer.config import HEADS
 
@@ -85,3 +85,33 @@ def test_a_kept_result_counts_only_where_training_and_measures_are_those_of_toda
         file.write_text(json.dumps(made | change))
         assert (result_of(tmp_path, 1, "no_vv") is not None) == counts
     assert result_of(tmp_path, 2, "no_vv") is None
+
+
+def test_momentum_keys_stand_beside_the_full_method_and_take_no_part_in_the_table_of_pieces():
+    results = {
+        FULL: [result(seed, FULL, 0.6 + 0.1 * seed) for seed in (1, 2, 3)],
+        "no_vv": [result(seed, "no_vv", 0.6 + 0.1 * seed) for seed in (1, 2, 3)],
+    }
+    before, _ = page(results)
+    assert "Momentum keys: not measured." in before
+    worse = [result(seed, MOMENTUM_KEYS, 0.1 * seed, low=0.2 if seed == 2 else 0.5) for seed in (3, 1, 2)]
+    text, ok = page(results | {MOMENTUM_KEYS: worse})
+    assert ok  # it is a comparison, and no claim
+    section = text.partition("## Momentum keys")[2]
+    assert (
+        "| speed_v | 0.80 ± 0.10 | 0.20 ± 0.10 | 0.30, 0.10, 0.20 | **-0.60** [-0.60, -0.60] | 2 of 3 |"
+        in section
+    )
+    assert "| 1 of 3 |" in next(line for line in section.splitlines() if line.startswith("| video R@1 |"))
+    assert "among 11 comparisons" in text
+    assert f"| {MOMENTUM_KEYS} |" not in text.partition("## Momentum keys")[0]
+
+
+def test_momentum_keys_differ_from_the_full_method_in_the_keys_and_their_banks_alone():
+    full, momentum = config_of(3, FULL).model_dump(), config_of(3, MOMENTUM_KEYS).model_dump()
+    assert momentum["loss"].pop("keys") == "momentum"
+    for values in (full, momentum):
+        values.pop("momentum")
+        values["loss"].pop("bank_size")
+    assert full["loss"].pop("keys") == "online"
+    assert momentum == full

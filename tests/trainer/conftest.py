@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,11 +15,14 @@ import pytest
 import simplejpeg
 import soundfile
 from deltalake import write_deltalake
+from torch import Tensor
 
 from chronav.config import build
 from pipelines.schema import CLIP_SCHEMA
 from trainer import recipes
 from trainer.config import PretrainConfig
+from trainer.losses.contrastive import Usual
+from trainer.losses.extras import Extras
 
 FPS, RATE = 16.0, 3200  # at 3,200 Hz ten seconds of a ramp 0, 1, 2, … fit 16-bit samples
 BASE, LEVEL, COLUMN = 8, 16, 16  # digits, one a colour channel; levels between them; pixels
@@ -104,6 +108,22 @@ def toy_config(*overrides: str) -> PretrainConfig:
     return build(PretrainConfig, overrides=[*base, *overrides], defaults=recipes.get("tiny"))
 
 
+def slow_with_extras(usual: Usual, tau: float, bank: Tensor, extras: Extras) -> float:
+    """The contrastive loss by the formula of section 4, term by term in float64: the mean over the queries."""
+    losses = []
+    for i in range(len(usual.query)):
+        e = lambda key, q=usual.query[i].double(): math.exp(float(q @ key.double()) / tau)  # noqa: E731
+        rest = sum(
+            e(k) for k, v in zip(usual.keys, usual.key_video, strict=True) if int(v) != int(usual.video[i])
+        )
+        rest += sum(e(bank[j]) for j in range(len(bank)) if extras.negative[i, j])
+        positives = [usual.positive[i]]
+        for p, has in zip(extras.positive[i], extras.has_positive[i], strict=True):
+            positives += [bank[p]] if has else []
+        losses.append(-sum(math.log(e(p) / (e(p) + rest)) for p in positives) / len(positives))
+    return float(np.mean(losses))
+
+
 @pytest.fixture(scope="session")
 def kit() -> SimpleNamespace:
     """The functions above, for test modules (which import mode `importlib` keeps from importing them)."""
@@ -115,6 +135,7 @@ def kit() -> SimpleNamespace:
         toy_config=toy_config,
         read_number=read_number,
         number_picture=number_picture,
+        slow_with_extras=slow_with_extras,
     )
 
 

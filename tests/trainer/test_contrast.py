@@ -11,7 +11,9 @@ from trainer.batch import Batch, collate
 from trainer.contrast import bank_size
 from trainer.learner import Learner
 from trainer.losses.contrastive import Usual, contrastive_loss
+from trainer.losses.extras import draw_extras
 from trainer.momentum import Keys
+from trainer.noise import gumbel
 from trainer.objective import run_model, see
 from trainer.sample import decode_audio, make_sample
 from trainer.stored import stored_row
@@ -97,6 +99,48 @@ def test_extras_begin_once_a_bank_is_full_enough(kit):
     assert values["early"][0] == values["late"][0]
     assert values["early"][1] != values["late"][1]
     assert all(torch.isfinite(torch.tensor(v)).all() for v in values.values())
+
+
+def test_extras_are_drawn_by_the_key_from_the_bank_of_what_is_asked_for(kit):
+    """Not by the query, and not from its own bank: each direction against the formula of section 4 in float64."""
+    config = kit.toy_config(MOMENTUM, "loss.bank_min_fill=4", "loss.n_negatives=6", "norm=group")
+    learner, batch = learner_of(config, kit), make_batch(kit, config)
+    draw, banks = torch.Generator().manual_seed(5), {}
+    for name, bank in learner.contrast.banks.items():
+        keys = torch.nn.functional.normalize(torch.randn(40, config.projection_dim, generator=draw), dim=1)
+        video = torch.arange(40)
+        video[:8] = batch.key.repeat_interleave(2)  # of the batch's own videos: never drawn for their own
+        bank.push(keys, video)
+        banks[name] = keys, video
+    out, keys, terms = step(learner, config, batch)
+
+    def slow(number: int, query: str, key: str, paired: torch.Tensor) -> float:
+        (entries, entry_video), stored = banks[key], getattr(keys, key)
+        video = batch.key.repeat_interleave(2)
+        name = (2 * batch.index[:, None] + torch.arange(2)).flatten() * 4 + number
+        noise = gumbel(name, 40, config.seed)
+        extras = draw_extras(stored[paired], video, entries, entry_video, noise, config.loss)
+        usual = Usual(getattr(out, query).detach(), video, stored[paired], stored, video)
+        return kit.slow_with_extras(usual, config.loss.tau, entries, extras)
+
+    same, other = torch.arange(8), torch.tensor([1, 0, 3, 2, 5, 4, 7, 6])
+    assert float(terms["vv"].mean) == pytest.approx(slow(0, "v_vv", "v_vv", other), rel=1e-5)
+    both = (slow(1, "v_va", "a_va", same) + slow(2, "a_va", "v_va", same)) / 2
+    assert float(terms["va"].mean) == pytest.approx(both, rel=1e-5)
+
+
+@pytest.mark.parametrize(("least", "begins"), [(None, 4), (2, 2)])
+def test_a_quarter_of_a_small_bank_is_enough(kit, least, begins):
+    """min(bank_min_fill, K / 4) of K = 16: its default, 4,096, would never be reached."""
+    changes = [] if least is None else [f"loss.bank_min_fill={least}"]
+    config = kit.toy_config(MOMENTUM, "loss.bank_size=16", *changes)
+    contrast = learner_of(config, kit).contrast
+    bank = contrast.banks["a_va"]
+    for filled in range(1, 6):
+        bank.push(torch.ones(1, config.projection_dim), torch.tensor([filled]))
+        stored = contrast.entries("a_va")
+        assert (stored is not None) == (filled >= begins)
+        assert stored is None or stored[1].tolist() == list(range(1, filled + 1))
 
 
 def test_a_bank_holds_at_most_half_an_epoch_and_is_left_out_where_nothing_is_drawn(kit):

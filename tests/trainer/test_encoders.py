@@ -6,6 +6,7 @@ from types import ModuleType
 import pytest
 import torch
 from torch import nn
+from torchvision.models.resnet import BasicBlock
 
 from chronav.errors import CallError
 from trainer.config import AudioConfig, VideoConfig
@@ -24,11 +25,16 @@ def test_video_encoders_by_name(encoder, norm):
     assert has_batch_norm == (norm == "batch")
 
 
-def test_full_width_networks_are_those_of_the_papers():
+def test_full_width_networks_are_those_of_the_papers_but_for_the_stem_of_sound():
     video = build_video_encoder(VideoConfig(), "batch")
     assert sum(p.numel() for p in video.parameters()) == pytest.approx(31.3e6, rel=0.01)
     audio = build_audio_encoder(AudioConfig(), "batch")
     assert sum(p.numel() for p in audio.parameters()) == pytest.approx(11.17e6, rel=0.01)
+    stages = [module for module in audio.modules() if isinstance(module, BasicBlock)]
+    assert [block.conv1.out_channels for block in stages] == [64, 64, 128, 128, 256, 256, 512, 512]
+    stem = next(module for module in audio.modules() if isinstance(module, nn.Conv2d))
+    assert (stem.in_channels, stem.kernel_size, stem.stride) == (2, (5, 5), (2, 2))  # ResNet-18: 3, 7 x 7
+    assert not any(isinstance(module, nn.MaxPool2d) for module in audio.modules())
 
 
 def test_sound_of_any_length_gives_one_feature():

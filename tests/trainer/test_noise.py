@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from trainer.noise import gumbel
+from trainer.noise import from_bits, gumbel
 
 
 def test_it_is_standard_gumbel_and_uncorrelated():
@@ -31,3 +31,21 @@ def test_a_row_has_its_noise_whoever_asks_for_it():
     assert torch.equal(gumbel(rows, 32, seed=1), together[:, :32])
     assert not torch.equal(gumbel(rows, 64, seed=2), together)
     assert len({tuple(r) for r in together.tolist()}) == 4
+
+
+def test_the_extremes_of_the_bits_give_finite_noise():
+    """The least and the largest u are 2^-24 and 1 - 2^-24; neither rounds to 0 or 1."""
+    extremes = [
+        -(2**31),
+        -1,
+        0,
+        2**31 - 1,
+        0x1FF,
+        -0x200,
+    ]  # all zeros and ones among them, and their neighbours
+    noise = from_bits(torch.tensor(extremes, dtype=torch.int32))
+    assert bool(torch.isfinite(noise).all())
+    k = [(bits & 0xFFFFFFFF) >> 9 for bits in extremes]
+    wanted = [-math.log(-math.log((one + 0.5) / 2**23)) for one in k]
+    assert noise.tolist() == pytest.approx(wanted, rel=1e-5)
+    assert (min(k), max(k)) == (0, 2**23 - 1)

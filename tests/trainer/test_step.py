@@ -77,6 +77,45 @@ def test_the_objective_is_the_weighted_sum_of_the_means_of_its_terms(kit):
     assert counted == set(weights)
 
 
+@pytest.mark.parametrize(("step", "m"), [(0, 0.5), (3, 0.75)])
+def test_after_the_update_the_momentum_model_follows_by_the_momentum_of_the_step(kit, step, m):
+    """theta' <- m theta' + (1 - m) theta, theta being that after the update; m from .5 to 1 in six steps."""
+    config = kit.toy_config(*MOMENTUM, "momentum=0.5", "steps=6")
+    learner = learner_of(kit, config)
+    learner.optimiser = torch.optim.SGD(learner.model.parameters(), lr=1.0)  # an update that shows
+    momentum = learner.contrast.momentum
+    with torch.no_grad():
+        for parameter in momentum.parameters():
+            parameter.add_(0.1)
+    before = {name: value.clone() for name, value in momentum.named_parameters()}
+    start = {name: value.clone() for name, value in learner.model.named_parameters()}
+    optimise(learner, [collate(samples_of(kit, config, 0), config)], config, step)
+    online = dict(learner.model.named_parameters())
+    assert max(float((online[name] - start[name]).abs().max()) for name in before) > 1e-3
+    for name, value in momentum.named_parameters():
+        torch.testing.assert_close(value, (m * before[name] + (1 - m) * online[name]).detach())
+
+
+def test_a_gradient_is_cut_to_its_largest_norm_and_a_smaller_one_left_as_it_is(kit):
+    """Seen in the update of plain gradient descent at a rate of 1."""
+    moved, norms = [], []
+    for largest in (0.01, 1e6):
+        config = kit.toy_config(*MOMENTUM, f"grad_clip={largest}")
+        learner = learner_of(kit, config)
+        learner.optimiser = torch.optim.SGD(learner.model.parameters(), lr=1.0)
+        before = [value.detach().clone() for value in learner.model.parameters()]
+        stepped = optimise(learner, [collate(samples_of(kit, config, 0), config)], config, 0)
+        updates = [
+            (value - old).flatten() for value, old in zip(learner.model.parameters(), before, strict=True)
+        ]
+        moved.append(float(torch.cat(updates).norm()))
+        norms.append(stepped.gradient_norm)
+    assert 1 < norms[0] < 1e6
+    assert moved[0] == pytest.approx(0.01, rel=1e-3)
+    assert norms[1] == pytest.approx(norms[0], rel=1e-4)  # it is told before clipping
+    assert moved[1] == pytest.approx(norms[1], rel=1e-4)
+
+
 def test_dropout_of_ones_own_network_is_drawn_anew_each_step_and_alike_after_a_resume(kit):
     """What torch draws is settled by seed, step and rank: a resumed run draws what an undisturbed one would."""
     config = kit.toy_config(*MOMENTUM)

@@ -1,4 +1,8 @@
-"""A 2-D ResNet on log-mel spectrograms (He et al., CVPR 2016); width 64 and blocks 2-2-2-2 are ResNet-18."""
+"""A 2-D ResNet on log-mel spectrograms (He et al., CVPR 2016); width 64 and blocks 2-2-2-2: the stages of ResNet-18.
+
+The stem is ours: one 5 x 5 convolution of stride 2 in place of 7 x 7 and a max-pool, which would leave the first
+stage a quarter of the bands and frames: a clip has 80 bands and 97 frames, not 224 x 224 pixels.
+"""
 
 from __future__ import annotations
 

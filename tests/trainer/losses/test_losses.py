@@ -74,22 +74,6 @@ def test_contrastive_gradient():
             assert float(query.grad[i, j]) == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-4)
 
 
-def slow_with_extras(usual, tau, bank, extras) -> float:
-    """The formula of section 4, term by term in float64."""
-    losses = []
-    for i in range(len(usual.query)):
-        e = lambda key, q=usual.query[i].double(): math.exp(float(q @ key.double()) / tau)  # noqa: E731
-        rest = sum(
-            e(k) for k, v in zip(usual.keys, usual.key_video, strict=True) if int(v) != int(usual.video[i])
-        )
-        rest += sum(e(bank[j]) for j in range(len(bank)) if extras.negative[i, j])
-        positives = [usual.positive[i]]
-        for p, has in zip(extras.positive[i], extras.has_positive[i], strict=True):
-            positives += [bank[p]] if has else []
-        losses.append(-sum(math.log(e(p) / (e(p) + rest)) for p in positives) / len(positives))
-    return float(np.mean(losses))
-
-
 def some_extras(n: int, m: int, n_positives: int) -> Extras:
     rng = torch.Generator().manual_seed(11)
     positive = torch.stack([torch.randperm(m, generator=rng)[:n_positives] for _ in range(n)])
@@ -101,16 +85,16 @@ def some_extras(n: int, m: int, n_positives: int) -> Extras:
 
 
 @pytest.mark.parametrize("n_positives", [0, 1, 2])
-def test_contrastive_with_extras_against_the_formula(n_positives):
+def test_contrastive_with_extras_against_the_formula(kit, n_positives):
     video = torch.tensor([1, 2, 3, 3])
     keys = unit(4, 5, 21)
     usual = Usual(unit(4, 5, 20).float(), video, keys.float(), keys.float(), video)
     bank, extras = unit(9, 5, 22).float(), some_extras(4, 9, n_positives)
     loss = contrastive_loss(usual, 0.2, bank, extras).mean
-    assert float(loss) == pytest.approx(slow_with_extras(usual, 0.2, bank, extras), rel=1e-5)
+    assert float(loss) == pytest.approx(kit.slow_with_extras(usual, 0.2, bank, extras), rel=1e-5)
 
 
-def test_contrastive_with_extras_has_the_gradient_of_the_formula():
+def test_contrastive_with_extras_has_the_gradient_of_the_formula(kit):
     video = torch.arange(3)
     keys = unit(3, 4, 24).float()
     query = unit(3, 4, 23).float().requires_grad_()
@@ -122,7 +106,7 @@ def test_contrastive_with_extras_has_the_gradient_of_the_formula():
         for step in (1e-3, -1e-3):
             moved = query.detach().clone()
             moved[i, j] += step
-            ends.append(slow_with_extras(Usual(moved, video, keys, keys, video), 0.5, bank, extras))
+            ends.append(kit.slow_with_extras(Usual(moved, video, keys, keys, video), 0.5, bank, extras))
         assert float(query.grad[i, j]) == pytest.approx((ends[0] - ends[1]) / 2e-3, abs=1e-3)
 
 
