@@ -159,7 +159,8 @@ def momentum_section(full: Sequence[Result], runs: Sequence[Result]) -> list[str
         "|---|---|---|---|---|---|",
         *rows,
         "",
-        f"Differences to the full method that leave out 0, in {len(paired)} seeds: {'; '.join(shown) or 'none'}. "
+        f"Differences to the full method that leave out 0, over {len(paired)} seeds: {'; '.join(shown) or 'none'}; "
+        "about one in twenty does by chance. "
         f"This is of {config.steps} steps, in which the momentum model is an average over "
         f"{1 / (1 - config.momentum):.0f} and more: of long runs with large banks, for which momentum keys are "
         "meant, it says nothing.",
@@ -200,8 +201,8 @@ def page(results: dict[str, list[Result]]) -> tuple[str, bool]:
         "",
         "## The full method",
         "",
-        f"But for the momentum encoders: keys come from the model itself (`loss.keys={_LOSS.keys}`), which learns "
-        f"sooner in so few steps (docs/method.md); banks of {_LOSS.bank_size:,} keys, {_LOSS.n_positives} extra "
+        f"But for the momentum encoders: keys come from the model itself (`loss.keys={_LOSS.keys}`), which learnt "
+        f"sooner in single runs (docs/method.md); banks of {_LOSS.bank_size:,} keys, {_LOSS.n_positives} extra "
         f"positive, at most {_LOSS.n_negatives} extra negatives. Momentum keys: "
         f"{'[below](#momentum-keys)' if momentum else 'not measured'}.",
         "",
