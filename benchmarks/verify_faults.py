@@ -51,10 +51,10 @@ _ALIKE = 16  # distinct ones
 def moments(rng: random.Random, count: int, commits: int) -> list[tuple[str, tuple[int, float]]]:
     """Whom to kill and when: after which commit, and after which share of the time to the next one.
 
-    One moment in each of `count` equal parts of the job, kinds in turn.
+    One moment in each of `count` equal parts of the job, kinds in turn, while there is more to be decoded.
     """
     kinds = list(KINDS)
-    edges = [1 + (commits - 2) * k / count for k in range(count + 1)]
+    edges = [1 + (commits - 3) * k / count for k in range(count + 1)]
     return [
         (kinds[k % len(kinds)], (int(rng.uniform(edges[k], edges[k + 1])), rng.random()))
         for k in range(count)

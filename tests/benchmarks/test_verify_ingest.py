@@ -28,7 +28,7 @@ def test_moments_are_spread_over_the_job_and_kinds_take_turns() -> None:
     commits = [commit for _, (commit, _) in found]
     assert commits == sorted(commits)
     assert 1 <= commits[0] <= 2
-    assert 17 <= commits[-1] < 19
+    assert 16 <= commits[-1] < 18
     phases = [phase for _, (_, phase) in found]
     assert min(phases) < 0.3 and max(phases) > 0.7
 
