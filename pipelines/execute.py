@@ -27,8 +27,8 @@ from pipelines.writer import Part
 
 _RAISED = re.compile(r"^(?!ray\.)[A-Za-z_][\w.]*: .+$", re.MULTILINE)
 _TASKS_AT_ONCE = 2000
-# Tasks that run or wait on the cluster: enough that no CPU is idle until the driver has seen that a task has ended. Ray
-# takes those that come later before those that wait: more of them would hold back the commits, which are in order.
+# Tasks that run or wait on the cluster: enough that no CPU is idle until the driver has seen that a task has ended.
+# Ray may take those that come later first: more would hold back the commits, which are in order.
 _TASKS_A_CPU = 4
 _RETRIES = 8  # of a task whose worker or node is lost; without it Ray Data tries for ever
 _HASHES_A_TASK = 16  # files that a task only hashes, at least

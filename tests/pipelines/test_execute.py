@@ -52,7 +52,7 @@ def rows(count: int) -> list[dict[str, str]]:
     return [{"name": str(number)} for number in range(count)]
 
 
-@pytest.mark.parametrize(("cpus", "tasks", "size"), [(1.0, 100, 16), (3.0, 100, 48), (3.0, 5, 5)])
+@pytest.mark.parametrize(("cpus", "tasks", "size"), [(1.0, 100, 4), (3.0, 100, 12), (3.0, 5, 5)])
 def test_as_many_tasks_are_on_the_cluster_as_keep_all_its_cpus_at_work(
     cpus: float, tasks: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
