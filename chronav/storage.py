@@ -70,9 +70,9 @@ def fsspec_fs(path: str) -> tuple[Any, str]:
     if is_url(path):
         store = remote.FileSystem(path)
         return store, store.inner
-    import fsspec
+    from fsspec.implementations.local import LocalFileSystem
 
-    return fsspec.core.url_to_fs(absolute(path))
+    return LocalFileSystem(), absolute(path)  # fsspec's own way from a path takes `::` for a chain of stores
 
 
 def arrow_fs(path: str) -> tuple[pyarrow.fs.FileSystem, str]:

@@ -5,23 +5,20 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import av
 import numpy as np
 import soundfile
 
+from pipelines.mixing import Resampler
 from pipelines.packets import TimeLine
 from pipelines.result import one_line
 from pipelines.segments import Segment
 
 _GAP_S = 0.03  # time stamps that jump by less than this are rounding and clock drift
 _FAR_S = 600.0  # a longer silence between sounds is taken for a fault
-_RESAMPLED = 16_384  # samples that the resampler gives at a time: each time costs a trip through Python
 SILENCE_DB = -120.0
 
 
@@ -146,7 +143,7 @@ class SoundReader:
             self._runs.append((time, []))
             self._next_s, self._hole = time, False
         if self._resampler is None:
-            self._resampler = _Resampler(frame, self.sample_rate)
+            self._resampler = Resampler(frame, self.sample_rate)
         self._next_s += frame.samples / frame.sample_rate
         frame.pts = None  # the run has its time already; the resampler must not fill gaps itself
         self._runs[-1][1].extend(self._resampler.resample(frame))
@@ -155,88 +152,6 @@ class SoundReader:
         if self._resampler is not None:
             self._runs[-1][1].extend(self._resampler.finish())
             self._resampler = None
-
-
-_filter = lru_cache(av.filter.Filter)  # looked up once: by name a graph does it anew each time
-
-
-def _mixer(layout: str, channels: int) -> str | None:
-    """How channels become one where FFmpeg does not know what they stand for; None where it does.
-
-    The first of a sound field (ambisonics) is what a single microphone would have heard; of others the mean.
-    """
-    if layout.startswith("ambisonic"):
-        return "mono|c0=c0"
-    if " channels" in layout:  # `9 channels`: without places
-        return "mono|c0=" + "+".join(f"{1 / channels:.9f}*c{channel}" for channel in range(channels))
-    return None
-
-
-def _chain(graph: Any, source: Any, sink: Any, mixer: str | None, rate: int) -> None:
-    """Link what makes mono at `rate` of the source's frames.
-
-    The weights of the channels add up to 1 at most: FFmpeg's own for float samples make a sound that is in all of
-    them louder than it is, and clip.
-    """
-    links = [source]
-    if mixer is not None:
-        links.append(graph.add(_filter("pan"), mixer))
-    mono = {"osr": str(rate), "osf": "flt", "ochl": "mono", "rematrix_maxval": "1"}
-    links += [graph.add(_filter("aresample"), **mono), sink]
-    for before, after in pairwise(links):
-        before.link_to(after)
-
-
-class _Resampler:
-    """Frames like the first one -> mono float32 at `rate`, in blocks.
-
-    As PyAV's own, which asks after each frame for a block that is not there yet, and so raises an error a frame.
-    """
-
-    def __init__(self, frame: Any, rate: int) -> None:
-        self._kind = self._kind_of(frame)
-        graph = av.filter.Graph()
-        base = {"time_base": str(frame.time_base)} if frame.time_base is not None else {}
-        sample_rate, sample_fmt, layout = map(str, self._kind)
-        self._source = graph.add(
-            _filter("abuffer"), sample_rate=sample_rate, sample_fmt=sample_fmt, channel_layout=layout, **base
-        )
-        self._sink = graph.add(_filter("abuffersink"))
-        _chain(graph, self._source, self._sink, _mixer(layout, frame.layout.nb_channels), rate)
-        graph.configure()
-        graph.set_audio_frame_size(_RESAMPLED)
-        self._graph = graph  # which ends with its last reference
-        self._block = _RESAMPLED * frame.sample_rate // rate
-        self._waiting = 0
-
-    def takes(self, frame: Any) -> bool:
-        """Whether a frame is like the first: broadcasts change their channels between programmes."""
-        return self._kind_of(frame) == self._kind
-
-    def resample(self, frame: Any) -> list[np.ndarray]:
-        """The blocks that a frame fills, float32 (n,) each."""
-        self._source.push(frame)
-        self._waiting += frame.samples
-        if self._waiting < self._block:
-            return []
-        self._waiting = 0
-        return self._pulled()
-
-    def finish(self) -> list[np.ndarray]:
-        """The rest."""
-        self._source.push(None)
-        return self._pulled()
-
-    def _pulled(self) -> list[np.ndarray]:
-        blocks = []
-        with suppress(av.BlockingIOError, av.EOFError):
-            while True:
-                blocks.append(self._sink.pull().to_ndarray()[0])
-        return blocks
-
-    @staticmethod
-    def _kind_of(frame: Any) -> tuple[int, str, str]:
-        return frame.sample_rate, frame.format.name, frame.layout.name
 
 
 def align(sound: Sound, segment: Segment) -> AlignedSound | None:

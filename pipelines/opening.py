@@ -26,6 +26,20 @@ def open_media(path: str, **options: str) -> Any:
     return av.open(path, metadata_errors="ignore", options=alone | options)
 
 
+def best_stream(container: Any, kind: str) -> Any:
+    """The stream of a kind (`video`, `audio`) that a player would choose, of those with a decoder; else None.
+
+    Cover pictures are no video.
+    """
+    streams = [container.streams.best(kind), *getattr(container.streams, kind)]
+    return next((stream for stream in streams if stream is not None and _plays(stream)), None)
+
+
+def _plays(stream: Any) -> bool:
+    cover = stream.disposition & av.stream.Disposition.attached_pic
+    return stream.codec_context is not None and not cover
+
+
 def refused(errors: Iterable[tuple[int, str, str]]) -> str | None:
     """Of the errors of `logged` the format for which a file was not opened, if that is why."""
     return next((name for _, name, text in errors if text.startswith("Format not on whitelist")), None)

@@ -14,7 +14,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from pipelines.bitstream import STRICT_DECODERS, fault, nal_prefix
 from pipelines.complaints import Suspicious, logged
 from pipelines.frames import FrameSource, due, usual_interval
-from pipelines.opening import open_media
+from pipelines.opening import best_stream, open_media
 from pipelines.packets import TimeLine
 from pipelines.result import one_line
 from pipelines.video import VideoStream
@@ -62,7 +62,7 @@ def _decode(
     container: Any, errors: list[Any], checked: bool = False
 ) -> Generator[tuple[Any, list[Any], str | None], None, None]:
     """As `decode_all`. `checked`: the bytes of all packets have been looked at (`VideoStream.fault`)."""
-    stream = container.streams.best("video")
+    stream = best_stream(container, "video")
     decoder, codec = _decoder(stream), stream.codec_context.name
     prefix = nal_prefix(codec, stream.codec_context.extradata)
     line = TimeLine(container.format.name)

@@ -55,7 +55,7 @@ def see(path: str, media: Media, config: IngestConfig) -> Sight:
             continue
     spans, wrong = whole_spans(path, video)
     message = wrong or video.fault or "frames are missing"
-    reason = Reason.TRUNCATED if message == _ENDS_EARLY else Reason.CORRUPT_FRAMES
+    reason = Reason.TRUNCATED if message.startswith(_ENDS_EARLY) else Reason.CORRUPT_FRAMES
     media.warnings.setdefault(reason, message)
     segments = _cut(spans, config)
     if not segments:

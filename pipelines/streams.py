@@ -11,7 +11,7 @@ import av
 
 from pipelines.audio import Sound, SoundReader
 from pipelines.complaints import logged
-from pipelines.opening import open_media, refused
+from pipelines.opening import best_stream, open_media, refused
 from pipelines.packets import PacketReader, Packets, lost_from
 from pipelines.result import BadMedia, one_line
 from pipelines.schema import Reason, Status
@@ -69,6 +69,8 @@ def _read_container(container: Any, sample_rate: int, errors: list[Any]) -> Medi
         raise BadMedia(Status.FAILED, Reason.UNREADABLE, "text, not media")
     video, audio = _pick_streams(container)
     if video is None and audio is None:
+        if error := _undecodable([*container.streams.video, *container.streams.audio]):
+            raise BadMedia(Status.FAILED, Reason.UNREADABLE, error)
         raise BadMedia(Status.REJECTED, Reason.NO_VIDEO, "neither video nor sound in this file")
     listed = _indexed_sizes(video)
     packets, reader = _read_packets(container, video, audio, sample_rate, errors)
@@ -76,9 +78,9 @@ def _read_container(container: Any, sample_rate: int, errors: list[Any]) -> Medi
     media = Media(
         video=video_stream(container, video, packets) if video is not None else None,
         sound=reader.finish() if reader is not None else None,
-        sound_error=reader.error if reader is not None else _undecodable(container.streams.best("audio")),
+        sound_error=reader.error if reader is not None else _undecodable(container.streams.audio),
     )
-    if video is None and (error := _undecodable(container.streams.best("video"))) is not None:
+    if video is None and (error := _undecodable(container.streams.video)) is not None:
         media.warnings[Reason.CORRUPT_FRAMES] = error
     _judge(media, packets)
     if video is None:
@@ -89,27 +91,17 @@ def _read_container(container: Any, sample_rate: int, errors: list[Any]) -> Medi
 
 
 def _pick_streams(container: Any) -> tuple[Any, Any]:
-    """The streams that a player would choose, of those that FFmpeg knows; cover pictures are no video."""
-    video, audio = (
-        stream if _is_known(stream) else None
-        for stream in (container.streams.best("video"), container.streams.best("audio"))
-    )
-    if video is not None and video.disposition & av.stream.Disposition.attached_pic:
-        video = None
+    video, audio = best_stream(container, "video"), best_stream(container, "audio")
     for stream in (video, audio):
         if stream is not None:
             stream.codec_context.thread_count = 1  # tasks are what runs in parallel
     return video, audio
 
 
-def _undecodable(stream: Any) -> str | None:
-    """What to say of a stream without a decoder."""
-    return None if stream is None or _is_known(stream) else f"{stream.type}: no decoder for its codec"
-
-
-def _is_known(stream: Any) -> bool:
-    """Whether there is a decoder for a stream."""
-    return stream is not None and stream.codec_context is not None
+def _undecodable(streams: Any) -> str | None:
+    """What to say of streams of one kind, none of which can be decoded; None where there are none."""
+    without = next((stream for stream in streams if stream.codec_context is None), None)
+    return None if without is None else f"{without.type}: no decoder for its codec"
 
 
 def _indexed_sizes(stream: Any) -> list[int]:

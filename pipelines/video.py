@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from pipelines.bitstream import STRICT_DECODERS
-from pipelines.opening import open_media
+from pipelines.opening import best_stream, open_media
 from pipelines.packets import Packets, out_of_order, stamp
 from pipelines.segments import Span, split_at_jumps
 
@@ -106,7 +106,7 @@ def _edit_shift(container: Any, packets: Packets) -> float:
     """
     exact = open_media(container.name, advanced_editlist="0")
     with exact:
-        for packet in exact.demux(exact.streams.best("video")):
+        for packet in exact.demux(best_stream(exact, "video")):
             if packet.size and packet.pos == packets.first_at:
                 shift = (stamp(packet) or 0.0) - packets.times[0]
                 return shift if 0 < shift < 1 else 0.0

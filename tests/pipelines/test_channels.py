@@ -62,6 +62,11 @@ def test_of_a_sound_field_its_omnidirectional_channel_is_taken() -> None:
     np.testing.assert_allclose(mixed("ambisonic 1", channels), channels[0], atol=2e-4)
 
 
+def test_a_layout_that_ffmpeg_cannot_mix_is_averaged() -> None:
+    channels = noise(2)
+    np.testing.assert_allclose(mixed("binaural", channels), channels.mean(0), atol=2e-4)
+
+
 def test_a_stream_that_changes_its_channels_goes_on() -> None:
     reader = SoundReader(RATE)
     for number, layout in enumerate(("stereo", "mono", "stereo")):
@@ -124,3 +129,38 @@ def test_a_stream_without_a_decoder_costs_only_itself(
     assert (unseen.status, unseen.reason) == (Status.OK, Reason.CORRUPT_FRAMES)
     assert unseen.message == "video: no decoder for its codec"
     assert [row["n_frames"] for row in unseen.rows] == [0] and unseen.rows[0]["audio"]
+
+
+def test_another_stream_takes_the_place_of_one_without_a_decoder(
+    tmp_path: Path, ffmpeg: Callable, as_item: Callable
+) -> None:
+    inputs = [
+        "-f", "lavfi", "-i", "testsrc=d=2:s=64x48:r=25", "-f", "lavfi", "-i", "testsrc2=d=2:s=64x48:r=25",
+        "-f", "lavfi", "-i", "sine=d=2:r=16000", "-f", "lavfi", "-i", "sine=f=600:d=2:r=16000",
+    ]  # fmt: skip
+    streams = ["-map", 0, "-map", 1, "-map", 2, "-map", 3]
+    codecs = ["-c:v:0", "mpeg4", "-c:v:1", "libx264", "-c:a:0", "libvorbis", "-c:a:1", "flac"]
+    ffmpeg(*inputs, *streams, *codecs, "-pix_fmt", "yuv420p", tmp_path / "two.mkv")
+    data = (tmp_path / "two.mkv").read_bytes()
+    for codec in (b"V_MPEG4/ISO/ASP", b"A_VORBIS"):
+        assert data.count(codec) == 1
+        data = data.replace(codec, codec[:2] + b"Q" * (len(codec) - 2))
+    (tmp_path / "two.mkv").write_bytes(data)
+    result = decode_file(as_item(tmp_path / "two.mkv"), CONFIG)
+    assert (result.status, result.reason) == (Status.OK, None), result.message
+    assert [row["n_frames"] for row in result.rows] == [16] and result.rows[0]["audio"]
+
+
+def test_sound_that_cannot_be_decoded_alone_is_said_to_be(tmp_path: Path, as_item: Callable) -> None:
+    soundfile.write(tmp_path / "s.flac", np.zeros(16_000), 16_000)
+    path = tmp_path / "s.mka"
+    with av.open(str(tmp_path / "s.flac")) as source, av.open(str(path), "w", format="matroska") as copy:
+        stream = copy.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.size:
+                packet.stream = stream
+                copy.mux(packet)
+    path.write_bytes(path.read_bytes().replace(b"A_FLAC", b"A_QQQQ"))
+    result = decode_file(as_item(path), CONFIG)
+    assert (result.status, result.reason) == (Status.FAILED, Reason.UNREADABLE)
+    assert result.message == "audio: no decoder for its codec"
