@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections import Counter
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FILES_A_COMMIT = 1024  # of those that nothing is decoded for
-_PATIENCE_S = 300.0  # that a batch waits for those before it: as long as most files may take
 
 
 class Batches:
@@ -45,6 +45,7 @@ class Batches:
         self._annotated = plan.annotated
         self.outdated: list[SourceItem] = []
         self._waiting: Counter[str] = Counter()
+        self._lock = threading.Lock()
         self._open: dict[str, Batch] = {}
         self._whole: dict[str, float] = {}  # batch -> since when it waits for those before it
         self._same: list[SourceItem] = []
@@ -96,6 +97,10 @@ class Batches:
         In that order whatever ends first: which of two alike videos is the earlier one is then the same in every
         run. What waits meanwhile are ledger rows, and a kill costs a second decode: so nothing waits for long.
         """
+        with self._lock:
+            self._take(done)
+
+    def _take(self, done: Done) -> None:
         batch = self._open.setdefault(done.batch_id, Batch(done.batch_id))
         batch.rows += done.rows
         batch.parts += [done.part] if done.part else []
@@ -108,13 +113,16 @@ class Batches:
             self._whole[done.batch_id] = time.monotonic()
         while self._whole and (first := next(iter(self._waiting))) in self._whole:
             self._close(first)
-        if self._whole and time.monotonic() - min(self._whole.values()) > _PATIENCE_S:
-            self.salvage()
 
-    def salvage(self) -> None:
-        """Commit all batches that are whole, also those before which one is not."""
-        for batch_id in [batch_id for batch_id in self._waiting if batch_id in self._whole]:
-            self._close(batch_id)
+    def salvage(self, waited_s: float = 0.0) -> None:
+        """Commit all batches that are whole, also those before which one is not, if one has waited for so long.
+
+        May be called from another thread.
+        """
+        with self._lock:
+            if self._whole and time.monotonic() - min(self._whole.values()) >= waited_s:
+                for batch_id in [batch_id for batch_id in self._waiting if batch_id in self._whole]:
+                    self._close(batch_id)
 
     def finish(self) -> None:
         """Commit what waits for more of its kind."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -30,6 +31,8 @@ _TASKS_AT_ONCE = 2000
 # Tasks that run or wait on the cluster: enough that no CPU is idle until the driver has seen that a task has ended.
 # Ray may take those that come later first: more would hold back the commits, which are in order.
 _TASKS_A_CPU = 4
+_PATIENCE_S = 300.0  # that a batch waits for those before it: as long as most files may take
+_LOOKED_AFTER_S = 15.0
 _RETRIES = 8  # of a task whose worker or node is lost; without it Ray Data tries for ever
 _HASHES_A_TASK = 16  # files that a task only hashes, at least
 _HASH_TASKS = 256  # such tasks, at most
@@ -71,13 +74,34 @@ def _decode(
 
 
 def _salvaged(answers: Iterator[dict[str, Any]], batches: Batches, lease: Lease) -> Iterator[dict[str, Any]]:
-    """The answers; where the job ends before the last one, what is whole is committed first."""
+    """The answers; where one is long in coming, or the job ends before the last, what is whole is committed."""
+    over = threading.Event()
+    failed: list[BaseException] = []
+
+    def watch() -> None:
+        try:
+            while not over.wait(_LOOKED_AFTER_S):
+                lease.check()
+                batches.salvage(_PATIENCE_S)
+        except BaseException as error:
+            failed.append(error)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
-        yield from answers
+        for answer in answers:
+            if failed:
+                raise failed[0]
+            yield answer
     except (JobError, KeyboardInterrupt):
         lease.check()
         batches.salvage()
         raise
+    finally:
+        over.set()
+        watcher.join()
+    if failed:
+        raise failed[0]
 
 
 def _find_copies(plan: Plan, state: State, config: IngestConfig, table: str) -> Copies:
@@ -161,10 +185,14 @@ def _run(
             with fitted_ray_data():
                 items = ray.data.from_items(some, override_num_blocks=len(some))
                 pool = ray.data.TaskPoolStrategy(size=min(len(some), _TASKS_A_CPU * _cpus()))
-                answers = items.map(work, compute=pool, max_retries=_RETRIES)
+                answers = items.map(work, compute=pool, ray_remote_args_fn=_remote_args)
             yield from answers.iter_rows()
     except RayError as error:
         raise JobError(f"ingest stopped: {_raised(error)}", code="ray", path=table) from error
+
+
+def _remote_args() -> dict[str, Any]:
+    return {"max_retries": _RETRIES}
 
 
 def _raised(error: BaseException) -> str:

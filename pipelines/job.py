@@ -28,7 +28,7 @@ from pipelines.options import Options
 from pipelines.plan import Plan, State, compare
 from pipelines.preview import counts, kept_line, missing, preview
 from pipelines.rebuild import open_stage, promote, tidy
-from pipelines.relabel import relabel
+from pipelines.relabel import keeping, relabel
 from pipelines.result import one_line
 from pipelines.schema import ledger_path
 from pipelines.sources import Listing, list_source
@@ -97,6 +97,7 @@ def _bring_up(
     before = main.clips.version()
     state = target.state()
     plan = compare(listing.items, state, listing.lacks, options, listing.annotated)
+    plan = keeping(plan, state.known, target.clips)
     if plan.kept:
         say(kept_line(plan.kept))
     outcome: Outcome = {**counts(listing, plan)}

@@ -78,7 +78,7 @@ def read_state(table: str) -> State:
 def kept_line(count: int) -> str:
     """What to say of files whose annotations a source without any would take away."""
     return (
-        f"{count} unchanged files keep the dataset, label, group and splits that they were ingested with: "
+        f"{count} files keep the dataset, label, group and splits that they were ingested with: "
         "this call has no annotations for them"
     )
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
 
 from chronav.progress import Bar
 from pipelines.commit import ClipTable
 from pipelines.lease import Lease
+from pipelines.ledger import Known
+from pipelines.plan import Plan, outdated
 from pipelines.rewrite import held_by
+from pipelines.schema import ANNOTATION_COLUMNS
 from pipelines.sources.base import SourceItem
+from pipelines.table import read_meta
 from pipelines.transaction import parts_of
 
 _FILES_A_COMMIT = 1024  # at most: their hashes go into the log
@@ -31,6 +40,30 @@ def relabel(table: ClipTable, items: Sequence[SourceItem], run_id: str, lease: L
             table.relabel({uri: by_uri[uri] for uri in uris}, run_id)
             done += len(uris)
             bar.update(done)
+
+
+def keeping(plan: Plan, known: Mapping[str, Known], clips: DeltaTable) -> Plan:
+    """The plan of a source that says nothing of its files, with what the table says of those that it decodes again.
+
+    The clips have it, so that files without any have lost it.
+    """
+    again = (*plan.changed, *plan.retried)
+    wanted = {item.uri for item in again if item.uri in known and outdated(item, known[item.uri])}
+    if plan.annotated or not wanted:
+        return plan
+    rows = read_meta(clips, ("source_uri", *ANNOTATION_COLUMNS))
+    rows = rows.filter(pc.is_in(rows["source_uri"], pa.array(wanted, pa.string())))
+    said = {row.pop("source_uri"): row for row in rows.to_pylist()}
+
+    def kept(items: Sequence[SourceItem]) -> list[SourceItem]:
+        return [
+            replace(item, **{**said[item.uri], "splits": dict(said[item.uri]["splits"] or ())})
+            if item.uri in said
+            else item
+            for item in items
+        ]
+
+    return replace(plan, changed=kept(plan.changed), retried=kept(plan.retried), kept=plan.kept + len(said))
 
 
 def _by_part(table: ClipTable, uris: Sequence[str]) -> Iterator[list[str]]:

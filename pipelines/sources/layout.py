@@ -73,7 +73,7 @@ def make_listing(
         | dict.fromkeys(files.repeated[: _NAMES - len(ignored)], "named again: one row is enough"),
         missing=sorted([*files.missing, *(named - seen)]),
         lacks=lambda uri: uri not in there and files.covers(uri),
-        annotated=bool(named) or any(row.values for row in files.rows.values()),
+        annotated=bool(named) or any(row.annotates for row in files.rows.values()),
     )
 
 

@@ -28,6 +28,14 @@ class UriRow:
     uri: str
     values: Mapping[str, str]
 
+    @property
+    def annotates(self) -> bool:
+        """Whether it says more of the file than its id and what is only noted: a label, a group, a split."""
+        names = self.values.keys() - {"video_id", "dataset"}
+        return any(
+            not _split_key(name, "").startswith("extra/") or name in _OF_THE_CLIP_TABLE for name in names
+        )
+
     def apply(self, item: SourceItem) -> SourceItem:
         """The item with what the row says of it, which goes before what the data set says.
 

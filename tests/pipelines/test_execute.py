@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -123,7 +125,7 @@ def test_a_task_that_takes_its_worker_along_is_not_tried_for_ever(
 
 def test_what_is_whole_is_committed_before_a_job_ends_early() -> None:
     calls: list[str] = []
-    batches = SimpleNamespace(salvage=lambda: calls.append("salvage"))
+    batches = SimpleNamespace(salvage=lambda *_: calls.append("salvage"))
     lease = SimpleNamespace(check=lambda: calls.append("check"))
 
     def answers() -> Iterator[dict[str, str]]:
@@ -135,6 +137,38 @@ def test_what_is_whole_is_committed_before_a_job_ends_early() -> None:
     with pytest.raises(JobError, match="disk full"):
         next(salvaged)
     assert calls == ["check", "salvage"]
+
+
+def test_what_is_whole_is_committed_while_an_answer_is_long_in_coming(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(execute, "_LOOKED_AFTER_S", 0.01)
+    waited: queue.Queue[float] = queue.Queue()
+    batches = SimpleNamespace(salvage=waited.put)
+    lease = SimpleNamespace(check=lambda: None)
+
+    def answers() -> Iterator[dict[str, str]]:
+        assert waited.get(timeout=10) == execute._PATIENCE_S  # a slow file, until somebody has looked
+        yield {"name": "0"}
+
+    assert list(_salvaged(answers(), batches, lease)) == [{"name": "0"}]  # type: ignore[arg-type]
+
+
+def test_what_goes_wrong_meanwhile_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execute, "_LOOKED_AFTER_S", 0.01)
+    noticed = threading.Event()
+
+    def lost() -> None:
+        noticed.set()
+        raise JobError("another ingest has the table", code="concurrent_ingest", path="t")
+
+    def answers() -> Iterator[dict[str, str]]:
+        assert noticed.wait(10)
+        yield {"name": "0"}
+
+    salvaged = _salvaged(answers(), SimpleNamespace(), SimpleNamespace(check=lost))  # type: ignore[arg-type]
+    with pytest.raises(JobError, match="another ingest"):
+        list(salvaged)
 
 
 def test_what_waits_is_never_begun_when_the_job_stops(ray_local: None, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_a_source_without_annotations_takes_none_away(
     outcome = run(media, table)
     assert some(outcome, "unchanged", "relabelled") == (5, 0)
     assert said(table) == before
-    assert "5 unchanged files keep the dataset, label, group and splits" in capsys.readouterr().err
+    assert "5 files keep the dataset, label, group and splits" in capsys.readouterr().err
     assert run(media, table, dry_run=True)["relabelled"] == 0
 
 
@@ -287,3 +287,29 @@ def test_files_of_one_part_are_committed_together() -> None:
 def test_a_batch_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relabel, "_FILES_A_COMMIT", 2)
     assert list(_batches([list("abcde"), ["f"]], 1)) == [["a", "b"], ["c", "d"], ["e"], ["f"]]
+
+
+@pytest.mark.parametrize("columns", ["uri,video_id", "uri,note"])
+def test_ids_and_notes_alone_say_nothing_of_labels(
+    media: Path, listed: Callable, table: str, columns: str
+) -> None:
+    run(listed(), table)
+    before = said(table)
+    outcome = run(listed(columns, **{name: f"media/{name}" for name in "abcde"}), table)
+    assert outcome["relabelled"] == 0
+    assert said(table) == before
+
+
+def test_files_that_are_decoded_again_keep_what_a_call_without_annotations_does_not_say(
+    media: Path, listed: Callable, table: str, fake_media: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(listed(), table)
+    before = said(table)
+    fake_media(media / "b", 1, "changed")
+    bare = media.parent / "bare.csv"
+    bare.write_text("uri\n" + "".join(f"media/{name}\n" for name in "abcde"))
+    outcome = run(bare, table)
+    assert (outcome["changed"], outcome["decoded"], outcome["relabelled"]) == (1, 1, 0)
+    assert said(table) == before
+    assert "annotat" in capsys.readouterr().err
+    assert run(listed(), table)["relabelled"] == 0  # the ledger knows it as well
