@@ -19,7 +19,7 @@ import psutil
 from benchmarks import decode_log
 from chronav.progress import say
 from pipelines.schema import CLIP_SCHEMA, LEDGER_SCHEMA, ledger_path
-from pipelines.table import data_files, open_table, read_meta, read_row_group, row_groups
+from pipelines.table import open_table, read_meta, read_row_group, row_groups
 
 FILES, FILES_PER_COMMIT, FILES_PER_TASK = 200, 10, 2
 COMMITS = FILES // FILES_PER_COMMIT
@@ -244,8 +244,11 @@ def _digest(row: Mapping[str, Any]) -> str:
 
 
 def orphans(table: Path) -> list[str]:
-    """Part files that the log does not name."""
-    named = {Path(path).name for path in data_files(open_table(str(table)))}
+    """Part files that the log has never named: merged ones it has."""
+    named = set()
+    for commit in table.glob("_delta_log/*.json"):
+        actions = map(json.loads, commit.read_text().splitlines())
+        named |= {action["add"]["path"] for action in actions if "add" in action}
     return sorted(path.name for path in table.glob("part-*.parquet") if path.name not in named)
 
 
