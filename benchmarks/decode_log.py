@@ -1,7 +1,7 @@
 """`chronav` with a note of every decode that begins: `python -m benchmarks.decode_log ingest …`.
 
 The file that `CHRONAV_DECODE_LOG` names gets a line a decode, which no kill takes back: it tells what was decoded and
-left no trace in the table.
+left no trace in the table, and which process is at it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NOTING = Isolated("benchmarks.decode_log:decode_file")
 def decode_file(item: SourceItem, config: IngestConfig, known_sha256: str | None = None) -> FileResult:
     """As `pipelines.decode.decode_file`, and noted before it begins."""
     file = os.open(os.environ[LOG], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    os.write(file, f"{item.uri}\n".encode())  # in one piece: lines of two processes do not mix
+    os.write(file, f"{os.getpid()} {item.uri}\n".encode())  # in one piece: lines of two processes do not mix
     os.close(file)
     return decode.decode_file(item, config, known_sha256)
 
@@ -38,7 +38,13 @@ def run_task(row: Mapping[str, Any], table: str, config: IngestConfig) -> dict[s
 
 def decodes(log: Path) -> Counter[str]:
     """How many decodes of each file have begun."""
-    return Counter(log.read_text().splitlines())
+    return Counter(line.partition(" ")[2] for line in log.read_text().splitlines())
+
+
+def latest(log: Path) -> tuple[int, int]:
+    """How many decodes have begun, and the process of the latest; 0 and 0 where none has."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return len(lines), int(lines[-1].partition(" ")[0]) if lines else 0
 
 
 def main() -> None:

@@ -129,36 +129,31 @@ def kill_driver(process: psutil.Process, _: Path) -> None:
     process.kill()
 
 
-def kill_worker(process: psutil.Process, _: Path) -> None:
+def kill_worker(_: psutil.Process, table: Path) -> None:
     """A process that decodes for the driver's own Ray, and the one apart that it decodes in, amid a file."""
-    _kill_tree(_worker(process))
+    _kill_tree(_worker(table))
 
 
 def kill_raylet(_: psutil.Process, table: Path) -> None:
-    """The raylet of a node where the tasks run; its workers end with it."""
-    worker = _worker(psutil.Process())
-    raylet = worker.parent()
+    """The raylet of a node where a file is being decoded; its workers end with it."""
+    raylet = _worker(table).parent()
     assert raylet is not None and "raylet" in raylet.name(), raylet
     raylet.kill()
 
 
-def _worker(root: psutil.Process) -> psutil.Process:
-    """A Ray worker below `root` whose decoder is at work."""
+def _worker(table: Path) -> psutil.Process:
+    """The Ray worker whose decoder has just been given a file."""
+    log = decode_log_of(table)
+    begun, _ = decode_log.latest(log)
     until = time.monotonic() + 20
     while time.monotonic() < until:
-        for member in root.children(recursive=True):
-            try:
-                if any(_decodes(child) for child in member.children()):
-                    return member
-            except psutil.NoSuchProcess:
-                continue
-    raise SystemExit("there is no worker to kill")
-
-
-def _decodes(process: psutil.Process) -> bool:
-    """Whether a process is a decoder that has a file: without one it sleeps, which a decoder hardly ever does."""
-    busy = process.status() in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
-    return busy and "decode_log:decode_file" in " ".join(process.cmdline())
+        count, decoder = decode_log.latest(log)
+        if count > begun:
+            worker = psutil.Process(decoder).parent()
+            assert worker is not None
+            return worker
+        time.sleep(0.001)
+    raise SystemExit("there is no worker to kill: nothing is decoded any more")
 
 
 def _kill_tree(root: psutil.Process) -> None:

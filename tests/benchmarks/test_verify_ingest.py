@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -91,6 +92,8 @@ def test_each_decode_is_noted_as_it_begins(tmp_path: Path, monkeypatch: pytest.M
     for name in ("a", "b", "a"):  # files that are not there: what counts is that it was tried
         decode_log.decode_file(SourceItem(str(tmp_path / name), 1, 0.0, name, "folder"), IngestConfig())
     assert decode_log.decodes(tmp_path / "log") == {str(tmp_path / "a"): 2, str(tmp_path / "b"): 1}
+    assert decode_log.latest(tmp_path / "log") == (3, os.getpid())
+    assert decode_log.latest(tmp_path / "none") == (0, 0)
 
 
 def test_a_line_tells_growth_from_noise() -> None:
