@@ -1,4 +1,4 @@
-"""Bringing what the sources say of unchanged files up to date, in clip table and ledger: nothing is decoded."""
+"""What sources say of known files, brought up to date: of unchanged ones without decoding them again."""
 
 from __future__ import annotations
 
